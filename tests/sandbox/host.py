@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from .initprocess import InitProcess, SandboxError, children, directory
 from .snapshot import take_snapshot
@@ -46,7 +46,7 @@ class Sandbox:
         self.pid_file = directory() / f"{name}.pid"
         self._launcher: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -192,4 +192,3 @@ def running_names() -> list[str]:
         if init is not None and init.alive():
             found.append(path.stem)
     return found
-

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from .host import Sandbox
 
 VOLATILE_LINK = frozenset(
-    "ifindex link_index link_netnsid preferred_life_time valid_life_time tentative"
-    " hello_timer tcn_timer topology_change_timer gc_timer topology_change topology_change_detected"
-    " message_age_timer forward_delay_timer hold_timer expires".split()
+    [
+        *("ifindex", "link_index", "link_netnsid", "preferred_life_time", "valid_life_time", "tentative", "expires"),
+        # A bridge's timers and what they set.
+        *("hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "message_age_timer"),
+        *("forward_delay_timer", "hold_timer", "topology_change", "topology_change_detected"),
+    ]
 )
 VOLATILE_RULES = frozenset(["handle", "packets", "bytes", "expires", "metainfo"])
 SYSCTLS = r"^net\.(ipv4\.(ip_forward|conf|neigh)|ipv6\.(conf|bindv6only)|bridge)"
