@@ -1,0 +1,41 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Persistent taps by ioctl (the kernel's Documentation/networking/tuntap.rst, <linux/if_tun.h>)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+
+from .errors import HostError
+
+_TUNSETIFF = 0x400454CA
+_TUNSETPERSIST = 0x400454CB
+_TUNSETOWNER = 0x400454CC
+_TUNSETGROUP = 0x400454CE
+_NOBODY = -1
+
+IFF_TAP = 0x0002
+_IFF_NO_PI = 0x1000
+_FLAGS = {"multi_queue": 0x0100, "vnet_hdr": 0x4000}
+
+
+def set_persistent(name: str, owner: int | None, group: int | None, flags: tuple[str, ...]) -> None:
+    """Make the tap, or attach to it when it exists, and set owner, group and flags."""
+    bits = IFF_TAP | _IFF_NO_PI
+    for flag in flags:
+        bits |= _FLAGS[flag]
+    try:
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as exc:
+        raise HostError(f"/dev/net/tun cannot be opened ({exc.strerror}); load the 'tun' module and run as root") from exc
+    try:
+        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), bits))
+        fcntl.ioctl(fd, _TUNSETOWNER, _NOBODY if owner is None else owner)
+        fcntl.ioctl(fd, _TUNSETGROUP, _NOBODY if group is None else group)
+        fcntl.ioctl(fd, _TUNSETPERSIST, 1)
+    finally:
+        os.close(fd)

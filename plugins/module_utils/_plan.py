@@ -1,0 +1,69 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what is wanted and what is there to ordered changes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Hashable, Mapping
+
+from ._spec.base import Resource, SpecError, Step
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource from one state to another; ``None`` is "not there". Its undo is the way back."""
+
+    key: Hashable
+    before: Any
+    after: Any
+
+    @property
+    def steps(self) -> list[Step]:
+        return type(self.after or self.before).steps(self.before, self.after)
+
+    def undo(self, now: Any) -> Change:
+        """The change that leads back to ``before`` from `now`, however far this one had come.
+
+        What this change did not touch stays as it is now: a value that the kernel chose must not be pinned.
+        """
+        if now is None or self.before is None or self.after is None:
+            return Change(self.key, now, self.before)
+        touched = {
+            f.name: getattr(self.before, f.name)
+            for f in fields(self.before)
+            if f.compare and getattr(self.before, f.name) != getattr(self.after, f.name)
+        }
+        return Change(self.key, now, replace(now, **touched))
+
+
+def plan(wants: list[Resource], world: Any) -> list[Change]:
+    """The changes that lead from `world` to `wants`: removals first, then in the order of the user's list.
+
+    Several wants may speak of one key (rules of one chain); each adds to what the ones before it left.
+    """
+    before: dict[Hashable, Any] = {}
+    after: dict[Hashable, Any] = {}
+    for want in wants:
+        if want.key not in before:
+            before[want.key] = after[want.key] = want.observed(world, want.key)
+        after[want.key] = want.target(world, after[want.key])
+    changes = [Change(key, before[key], after[key]) for key in before if before[key] != after[key]]
+    return sorted(changes, key=lambda change: change.after is not None)
+
+
+def check_unique(wants: list[Resource]) -> None:
+    """Refuse a list that names one resource twice: the second would silently win."""
+    seen: set[Hashable] = set()
+    for want in wants:
+        identity = getattr(want, "identity", want.key)
+        if identity in seen:
+            raise SpecError(f"config: '{getattr(want, 'name', identity)}' is listed twice; keep one of them")
+        seen.add(identity)
+
+
+def shown(changes: list[Change], side: str) -> list[Mapping[str, Any]]:
+    """The resources on one side (``before`` or ``after``) of the changes, as a user sees them."""
+    return [getattr(change, side).as_dict() for change in changes if getattr(change, side) is not None]

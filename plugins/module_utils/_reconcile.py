@@ -1,0 +1,128 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one flow of every module: parse, observe, plan, (check mode: report) apply, read back, report.
+
+A host adapter (``_host/``) gives ``observe(wants) -> world``, ``commit(steps)`` and ``close()``.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Callable
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.yaml import yaml_dump
+
+from ._host.errors import HostError
+from ._host.lock import host_lock
+from ._plan import Change, check_unique, plan, shown
+from ._spec.base import Resource, SpecError
+
+
+def run_module(spec: type[Resource], adapter: Callable[[], Any]) -> None:
+    """The whole of a module's ``main()``: one resource by flat options, or many under ``config``."""
+    module = AnsibleModule(
+        argument_spec=argument_spec(spec),
+        mutually_exclusive=[("config", "name")],
+        required_one_of=[("config", "name")],
+        supports_check_mode=True,
+    )
+    try:
+        wants = parse(spec, module.params)
+        result = reconcile(spec, adapter(), wants, module.params["purge"], module.check_mode)
+    except ImportError as exc:
+        module.fail_json(msg=missing_required_lib((exc.name or str(exc)).split(".")[0]))
+    except (SpecError, HostError) as exc:
+        module.fail_json(msg=str(exc))
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    if module._diff:
+        result["diff"] = {side: _text(result[side]) for side in ("before", "after")}
+    module.exit_json(**result)
+
+
+def argument_spec(spec: type[Resource]) -> dict[str, Any]:
+    element = copy.deepcopy(spec.argument_spec)
+    element["name"]["required"] = True
+    return {
+        **copy.deepcopy(spec.argument_spec),
+        "config": {"type": "list", "elements": "dict", "options": element},
+        "purge": {"type": "bool", "default": False},
+    }
+
+
+def parse(spec: type[Resource], params: dict[str, Any]) -> list[Resource]:
+    """The wanted resources; an error in a list says which entry it is about."""
+    if params["config"] is None:
+        if params["purge"]:
+            raise SpecError("purge: it removes what is not listed under 'config'; give 'config' too")
+        return [spec.parse(params)]
+    wants = []
+    for entry in params["config"]:
+        try:
+            wants.append(spec.parse(entry))
+        except SpecError as exc:
+            raise SpecError(f"config, '{entry['name']}': {exc}") from exc
+    check_unique(wants)
+    return wants
+
+
+def reconcile(spec: type[Resource], adapter: Any, wants: list[Resource], purge: bool, check_mode: bool) -> dict[str, Any]:
+    """Bring the machine to `wants`, all of it or nothing. Returns the module's result."""
+    try:
+        with host_lock(held=not check_mode):
+            world = adapter.observe(wants)
+            changes = _plan(spec, wants, world, purge)
+            if world.missing and not check_mode:
+                raise SpecError("; ".join(world.missing))
+            if changes and not check_mode:
+                _apply(spec, adapter, wants, changes, purge)
+            return {
+                "changed": bool(changes),
+                "commands": [step.line for change in changes for step in change.steps],
+                "before": shown(changes, "before"),
+                "after": shown(changes, "after"),
+                "warnings": [f"{text} (in check mode it is taken for granted)" for text in world.missing],
+            }
+    finally:
+        adapter.close()
+
+
+def _plan(spec: type[Resource], wants: list[Resource], world: Any, purge: bool) -> list[Change]:
+    changes = plan(wants, world)
+    if not purge:
+        return changes
+    wanted = {want.key for want in wants}
+    strays = [key for key in spec.owned_keys(world) if key not in wanted]
+    return [Change(key, spec.observed(world, key), None) for key in strays] + changes
+
+
+def _apply(spec: type[Resource], adapter: Any, wants: list[Resource], changes: list[Change], purge: bool) -> None:
+    try:
+        adapter.commit([step for change in changes for step in change.steps])
+        left = _plan(spec, wants, adapter.observe(wants), purge)
+        if left:
+            lines = "; ".join(step.line for change in left for step in change.steps)
+            raise HostError(f"the host took every change, but reading it back shows these still to be made: {lines}")
+    except (HostError, SpecError) as exc:
+        raise HostError(f"{exc}. {_undo(spec, adapter, wants, changes)}") from exc
+    except BaseException:
+        _undo(spec, adapter, wants, changes)
+        raise
+
+
+def _undo(spec: type[Resource], adapter: Any, wants: list[Resource], changes: list[Change]) -> str:
+    """Lead every touched resource back to where it was; says how that went."""
+    try:
+        world = adapter.observe(wants)
+        back = [change.undo(spec.observed(world, change.key)) for change in reversed(changes)]
+        adapter.commit([step for change in back if change.before != change.after for step in change.steps])
+    except (HostError, SpecError) as exc:
+        return f"Undoing what was done so far failed too: {exc}"
+    return "Everything is as it was before"
+
+
+def _text(resources: list[Any]) -> str:
+    return "".join(yaml_dump(r, sort_keys=False) + "\n" for r in resources)

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names and addresses as users write them, checked and brought to one form (by netaddr). Pure."""
+
+from __future__ import annotations
+
+import re
+
+from .base import SpecError
+
+#: IFNAMSIZ of <linux/if.h> is 16 bytes, the last of them NUL.
+IFNAME_MAX = 15
+
+
+def ifname(option: str, value: str) -> str:
+    """An interface name the kernel accepts (dev_valid_name in net/core/dev.c)."""
+    if len(value.encode()) > IFNAME_MAX:
+        raise SpecError(
+            f"{option}: '{value}' has {len(value.encode())} bytes; an interface name has at most {IFNAME_MAX}"
+        )
+    if not value or value in (".", "..") or re.search(r"[/:\s]", value):
+        raise SpecError(f"{option}: '{value}' is not an interface name; it may not be empty or contain '/', ':' or spaces")
+    return value
+
+
+def netns_name(option: str, value: str | None) -> str | None:
+    """A name for ip-netns(8): it becomes a file below /run/netns."""
+    if value is None or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", value):
+        return value
+    raise SpecError(f"{option}: '{value}' is not a namespace name; use letters, digits, '_', '-' and '.'")
+
+
+def mac(option: str, value: str | None) -> str | None:
+    """A unicast Ethernet address as aa:bb:cc:dd:ee:ff."""
+    import netaddr
+
+    if value is None:
+        return None
+    try:
+        eui = netaddr.EUI(value, version=48, dialect=netaddr.mac_unix_expanded)
+    except (netaddr.AddrFormatError, ValueError, TypeError) as exc:
+        raise SpecError(f"{option}: '{value}' is not a MAC address such as 52:54:00:12:34:56") from exc
+    if eui.words[0] & 1:
+        raise SpecError(f"{option}: '{value}' is a multicast MAC address; the first octet must be even, as in 52:54:00:…")
+    if not any(eui.words):
+        raise SpecError(f"{option}: '{value}' is no usable MAC address; 52:54:00:… is QEMU's range")
+    return str(eui)
+
+
+def address(option: str, value: str) -> str:
+    """An IPv4 or IPv6 address without prefix length, in its canonical form."""
+    import netaddr
+
+    if not (netaddr.valid_ipv4(value, netaddr.INET_PTON) or netaddr.valid_ipv6(value)):
+        raise SpecError(f"{option}: '{value}' is not an IP address such as 192.168.4.11 or fd00:4::11")
+    return str(netaddr.IPAddress(value))
+
+
+def network(option: str, value: str) -> str:
+    """An IPv4 or IPv6 network in CIDR notation, with no host bits set."""
+    parsed = _cidr(option, value, "192.168.4.0/24")
+    if parsed.ip != parsed.network:
+        raise SpecError(f"{option}: '{value}' has host bits set; the network is {parsed.cidr}")
+    return str(parsed.cidr)
+
+
+def interface_address(option: str, value: str) -> str:
+    """An address with its prefix length, as an interface has it."""
+    parsed = _cidr(option, value, "192.168.4.1/24")
+    if parsed.version == 4 and parsed.prefixlen < 31 and parsed.ip in (parsed.network, parsed.broadcast):
+        which = "network" if parsed.ip == parsed.network else "broadcast"
+        raise SpecError(f"{option}: '{value}' is the {which} address of its subnet; give a host address in {parsed.cidr}")
+    return str(parsed)
+
+
+def _cidr(option: str, value: str, example: str):
+    import netaddr
+
+    text, slash, prefix = value.partition("/")
+    address(option, text)
+    if not slash:
+        raise SpecError(f"{option}: '{value}' has no prefix length; write it as in {example}")
+    longest = 128 if ":" in text else 32
+    if not prefix.isdigit() or int(prefix) > longest:
+        raise SpecError(f"{option}: '{value}' has no prefix length from 0 to {longest}; write it as in {example}")
+    return netaddr.IPNetwork(value)
+
+
+def interface_addresses(option: str, values: list[str] | None) -> tuple[str, ...] | None:
+    if values is None:
+        return None
+    return tuple(sorted({interface_address(option, v) for v in values}))
+
+
+def ip_version(value: str) -> int:
+    """4 or 6, of an address or network that was parsed before."""
+    return 6 if ":" in value else 4
+
+
+def mtu(option: str, value: int | None) -> int | None:
+    """Bytes; 68 (RFC 791) to 65535."""
+    if value is not None and not 68 <= value <= 65535:
+        raise SpecError(f"{option}: {value} is not an MTU; it is from 68 to 65535 bytes")
+    return value

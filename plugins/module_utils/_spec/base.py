@@ -1,0 +1,69 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every kind of resource has in common. Pure: nothing here touches a machine.
+
+A resource is a frozen dataclass. One and the same class says what is *wanted* (``None`` means
+"leave alone") and what *is there* (every field known). Fields made with `control()` steer the
+module (``state``, ``adopt``); they are no part of the resource, are not compared and not shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Mapping
+
+#: What this collection writes into IFLA_IFALIAS (see ip-link(8), ``alias``) of what it makes.
+MARK = "virtnet.qemu"
+
+
+class SpecError(ValueError):
+    """The user asked for something that cannot be. The text names option, value and remedy."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of the machine: the host operation, its arguments, and the line a person would type."""
+
+    op: str
+    args: Mapping[str, Any]
+    line: str
+
+
+def control(default: Any = None) -> Any:
+    """A dataclass field that steers the module and is no part of the resource."""
+    return field(default=default, compare=False, metadata={"control": True})
+
+
+def hidden(default: Any = None) -> Any:
+    """A dataclass field that is compared, but is an internal of ours that no user needs to see."""
+    return field(default=default, metadata={"hidden": True})
+
+
+class Resource:
+    """Base of the resource dataclasses; see `Bridge` for a complete one.
+
+    A subclass gives ``kind``, ``argument_spec``, ``parse``, ``key``, ``observed``, ``target`` and ``steps``.
+    """
+
+    kind = ""
+
+    @classmethod
+    def data_fields(cls) -> list[str]:
+        return [f.name for f in fields(cls) if not f.metadata.get("control")]
+
+    def overlay(self, have: Any, **forced: Any) -> Any:
+        """`have` with every field that this resource specifies, and with `forced`."""
+        given = {n: getattr(self, n) for n in self.data_fields() if getattr(self, n) is not None}
+        return replace(have, **{**given, **forced})
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a user is shown of the resource: the data fields that are known."""
+        shown = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value is None or f.metadata.get("control") or f.metadata.get("hidden"):
+                continue
+            shown[f.name] = list(value) if isinstance(value, tuple) else value
+        return shown

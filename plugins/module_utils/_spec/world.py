@@ -1,0 +1,126 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was observed of a machine's links: a picture that planning reads. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from .base import MARK, SpecError
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route of the main table through one link; ``dst`` is a network, 0.0.0.0/0 or ::/0 for the default."""
+
+    dst: str
+    gateway: str | None = None
+    metric: int | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """One network interface. ``addresses`` are the permanent ones that are not link-local."""
+
+    index: int
+    name: str
+    kind: str
+    mac: str
+    mtu: int
+    up: bool
+    carrier: bool
+    alias: str | None
+    master: str | None
+    peer_index: int | None = None
+    isolated: bool | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+    addresses: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+    @property
+    def owned(self) -> bool:
+        return self.alias == MARK
+
+
+class World:
+    """The links of each namespace that was looked at; ``None`` for one that does not exist."""
+
+    def __init__(
+        self,
+        namespaces: Mapping[str | None, Mapping[str, Link] | None],
+        sysctls: Mapping[str, Mapping[str, str]] | None = None,
+        processes: Mapping[str, str] | None = None,
+        ids: Mapping[tuple[str, str], int] | None = None,
+    ):
+        self._namespaces = namespaces
+        self._sysctls = sysctls or {}
+        self._processes = processes or {}
+        self._ids = ids or {}
+        #: What an earlier task has to make first, found while planning.
+        self.missing: list[str] = []
+
+    def exists(self, netns: str | None) -> bool:
+        return self._namespaces.get(netns) is not None
+
+    def namespaces(self) -> list[str | None]:
+        return [name for name, links in self._namespaces.items() if links is not None]
+
+    def links(self, netns: str | None) -> Mapping[str, Link]:
+        return self._namespaces.get(netns) or {}
+
+    def link(self, netns: str | None, name: str, kind: str | None = None) -> Link | None:
+        """The link of that name; an error when it is there but of another kind than expected."""
+        found = self.links(netns).get(name)
+        if found and kind and found.kind != kind:
+            raise SpecError(f"name: '{name}' is a {found.kind or 'physical'} interface, not a {kind}; choose another name")
+        return found
+
+    def owned(self, kind: str) -> list[tuple[str | None, str]]:
+        """Namespace and name of every link of that kind that carries our mark."""
+        return [
+            (netns, found.name)
+            for netns in self.namespaces()
+            for found in self.links(netns).values()
+            if found.kind == kind and found.owned
+        ]
+
+    def sysctls(self, netns: str) -> Mapping[str, str]:
+        """The values of the sysctls that someone asked about, in that namespace."""
+        return self._sysctls.get(netns, {})
+
+    def processes(self, netns: str) -> str:
+        """The processes in that namespace as a text, or nothing."""
+        return self._processes.get(netns, "")
+
+    def require_id(self, option: str, name: str | None) -> int | None:
+        """The numeric id of a user (option ``owner``) or group (option ``group``)."""
+        if name is None or name.isdigit():
+            return None if name is None else int(name)
+        if (option, name) not in self._ids:
+            what = "user" if option == "owner" else "group"
+            self.missing.append(f"{option}: there is no {what} '{name}' on this host; make it first")
+        return self._ids.get((option, name))
+
+    def require_netns(self, option: str, netns: str | None) -> None:
+        if not self.exists(netns):
+            self.missing.append(f"{option}: namespace '{netns}' does not exist; make it with virtnet.qemu.netns first")
+
+    def require_link(self, option: str, netns: str | None, name: str, kind: str | None = None) -> Link | None:
+        found = self.links(netns).get(name)
+        where = f" in namespace '{netns}'" if netns else ""
+        if found is None:
+            self.missing.append(f"{option}: there is no {kind or 'interface'} '{name}'{where}; make it first")
+        elif kind and found.kind != kind:
+            raise SpecError(f"{option}: '{name}'{where} is not a {kind}")
+        return found
+
+
+def require_owned(link: Link, adopt: bool) -> None:
+    """Refuse to take over what someone else made (design §5.3)."""
+    if not link.owned and not adopt:
+        raise SpecError(
+            f"name: '{link.name}' exists and was not made by {MARK}; choose another name, or take it over with 'adopt: true'"
+        )

@@ -1,0 +1,148 @@
+#!/usr/bin/python
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bridge
+short_description: Make, change and remove network bridges
+version_added: 0.1.0
+author: virtnet.qemu contributors (@virtnet)
+description:
+  - Manages Linux bridges with their ports and addresses, by netlink.
+  - A bridge is changed in place and never re-made, so guests stay attached.
+  - A bridge is always brought up.
+  - An option that is not given is left as it is; on a new bridge the kernel's default holds.
+extends_documentation_fragment:
+  - virtnet.qemu.common
+  - virtnet.qemu.common.netlink
+options:
+  name:
+    description: Name of the bridge, at most 15 bytes.
+    type: str
+  netns: &netns
+    description: An existing network namespace that holds the bridge. Default is the host's own.
+    type: str
+  ports: &ports
+    description:
+      - Interfaces that are ports of the bridge; they must exist, and are brought up when they join.
+      - Other ports, such as guests' taps, are left alone unless O(purge_ports=true).
+    type: list
+    elements: str
+  purge_ports: &purge_ports
+    description: Take every port that O(ports) does not list off the bridge.
+    type: bool
+    default: false
+  addresses: &addresses
+    description:
+      - IPv4 and IPv6 addresses with prefix length, for example V(192.168.4.1/24) and V(fd00:4::1/64).
+      - The list is complete, so another permanent address is removed. Addresses by DHCP or SLAAC and link-local ones stay.
+    type: list
+    elements: str
+  stp: &stp
+    description: Run the spanning tree protocol. The kernel's default is V(false).
+    type: bool
+  forward_delay: &forward_delay
+    description:
+      - Seconds that a port listens and learns before it forwards, from 0 to 30, with O(stp=true) from 2.
+      - The kernel's default is 15.
+    type: int
+  ageing_time: &ageing_time
+    description: Seconds after which an unseen MAC address is forgotten; V(0) forgets at once. The kernel's default is 300.
+    type: int
+  mac: &mac
+    description: MAC address of the bridge. Without one the kernel picks one and changes it as ports come and go.
+    type: str
+  mtu: &mtu
+    description: Largest packet in bytes, from 68 to 65535. Without one the kernel takes the smallest of the ports.
+    type: int
+  vlan_filtering: &vlan_filtering
+    description: Filter by VLAN. Needs a kernel with bridge VLAN filtering. The kernel's default is V(false).
+    type: bool
+  adopt: &adopt
+    description: Take over a bridge that something else made, and ports that belong to another bridge.
+    type: bool
+    default: false
+  state: &state
+    description: Whether the bridge is to exist.
+    type: str
+    choices: [present, absent]
+    default: present
+  config:
+    description: Many bridges, with the same options, as one transaction.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the bridge, at most 15 bytes.
+        type: str
+        required: true
+      netns: *netns
+      ports: *ports
+      purge_ports: *purge_ports
+      addresses: *addresses
+      stp: *stp
+      forward_delay: *forward_delay
+      ageing_time: *ageing_time
+      mac: *mac
+      mtu: *mtu
+      vlan_filtering: *vlan_filtering
+      adopt: *adopt
+      state: *state
+seealso:
+  - module: virtnet.qemu.tap
+  - module: virtnet.qemu.veth
+"""
+
+EXAMPLES = r"""
+- name: A host-only bridge without any physical port
+  virtnet.qemu.bridge:
+    name: br0
+    addresses: [192.168.4.1/24, fd00:4::1/64]
+    stp: true
+    forward_delay: 2
+
+- name: Two bridges in one transaction
+  virtnet.qemu.bridge:
+    config:
+      - {name: br-lab, addresses: [192.168.5.1/24]}
+      - {name: br-back, mtu: 9000}
+
+- name: Take the bridge away again
+  virtnet.qemu.bridge:
+    name: br0
+    state: absent
+"""
+
+RETURN = r"""
+commands:
+  description: The changes as a person would type them; in check mode those that would be made.
+  returned: success
+  type: list
+  elements: str
+  sample: [ip link add br0 type bridge stp_state 1, ip address add 192.168.4.1/24 dev br0]
+before:
+  description: The changed resources as they were; one that did not exist is left out.
+  returned: success
+  type: list
+  elements: dict
+after:
+  description: The changed resources as they are now; one that was removed is left out.
+  returned: success
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.virtnet.qemu.plugins.module_utils._host.netlink import Netlink
+from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.bridge import Bridge
+
+
+def main() -> None:
+    run_module(Bridge, Netlink)
+
+
+if __name__ == "__main__":
+    main()
