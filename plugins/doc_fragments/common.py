@@ -13,7 +13,6 @@ options:
   purge:
     description:
       - Remove every resource of this kind that this collection made on the host and that O(config) does not list.
-      - Only in the namespaces that O(config) speaks of.
     type: bool
     default: false
 attributes:

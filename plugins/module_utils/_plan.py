@@ -24,11 +24,12 @@ class Change:
     def steps(self) -> list[Step]:
         return type(self.after or self.before).steps(self.before, self.after)
 
-    def undo(self, now: Any) -> Change:
-        """The change that leads back to ``before`` from `now`, however far this one had come.
+    def undo(self, world: Any) -> Change:
+        """The change that leads back to ``before`` from `world`, however far this one had come.
 
         What this change did not touch stays as it is now: a value that the kernel chose must not be pinned.
         """
+        now = (self.after or self.before).have(world)
         if now is None or self.before is None or self.after is None:
             return Change(self.key, now, self.before)
         touched = {
@@ -48,7 +49,7 @@ def plan(wants: list[Resource], world: Any) -> list[Change]:
     after: dict[Hashable, Any] = {}
     for want in wants:
         if want.key not in before:
-            before[want.key] = after[want.key] = want.observed(world, want.key)
+            before[want.key] = after[want.key] = want.have(world)
         after[want.key] = want.target(world, after[want.key])
     changes = [Change(key, before[key], after[key]) for key in before if before[key] != after[key]]
     return sorted(changes, key=lambda change: change.after is not None)

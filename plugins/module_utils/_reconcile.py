@@ -4,7 +4,8 @@
 
 """The one flow of every module: parse, observe, plan, (check mode: report) apply, read back, report.
 
-A host adapter (``_host/``) gives ``observe(wants) -> world``, ``commit(steps)`` and ``close()``.
+A host adapter (``_host/``) gives ``observe(wants, everything=False) -> world``, ``commit(steps)`` and ``close()``;
+``everything`` asks for what ``purge`` may remove too.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def reconcile(spec: type[Resource], adapter: Any, wants: list[Resource], purge: 
     """Bring the machine to `wants`, all of it or nothing. Returns the module's result."""
     try:
         with host_lock(held=not check_mode):
-            world = adapter.observe(wants)
+            world = _observe(adapter, wants, purge)
             changes = _plan(spec, wants, world, purge)
             if world.missing and not check_mode:
                 raise SpecError("; ".join(world.missing))
@@ -90,34 +91,34 @@ def reconcile(spec: type[Resource], adapter: Any, wants: list[Resource], purge: 
         adapter.close()
 
 
+def _observe(adapter: Any, wants: list[Resource], purge: bool) -> Any:
+    return adapter.observe(wants, everything=True) if purge else adapter.observe(wants)
+
+
 def _plan(spec: type[Resource], wants: list[Resource], world: Any, purge: bool) -> list[Change]:
-    changes = plan(wants, world)
-    if not purge:
-        return changes
-    wanted = {want.key for want in wants}
-    strays = [key for key in spec.owned_keys(world) if key not in wanted]
-    return [Change(key, spec.observed(world, key), None) for key in strays] + changes
+    strays = spec.strays(wants, world) if purge else []
+    return [Change(stray.key, stray, None) for stray in strays] + plan(wants, world)
 
 
 def _apply(spec: type[Resource], adapter: Any, wants: list[Resource], changes: list[Change], purge: bool) -> None:
     try:
         adapter.commit([step for change in changes for step in change.steps])
-        left = _plan(spec, wants, adapter.observe(wants), purge)
+        left = _plan(spec, wants, _observe(adapter, wants, purge), purge)
         if left:
             lines = "; ".join(step.line for change in left for step in change.steps)
             raise HostError(f"the host took every change, but reading it back shows these still to be made: {lines}")
     except (HostError, SpecError) as exc:
-        raise HostError(f"{exc}. {_undo(spec, adapter, wants, changes)}") from exc
+        raise HostError(f"{exc}. {_undo(adapter, wants, changes, purge)}") from exc
     except BaseException:
-        _undo(spec, adapter, wants, changes)
+        _undo(adapter, wants, changes, purge)
         raise
 
 
-def _undo(spec: type[Resource], adapter: Any, wants: list[Resource], changes: list[Change]) -> str:
+def _undo(adapter: Any, wants: list[Resource], changes: list[Change], purge: bool) -> str:
     """Lead every touched resource back to where it was; says how that went."""
     try:
-        world = adapter.observe(wants)
-        back = [change.undo(spec.observed(world, change.key)) for change in reversed(changes)]
+        world = _observe(adapter, wants, purge)
+        back = [change.undo(world) for change in reversed(changes)]
         adapter.commit([step for change in back if change.before != change.after for step in change.steps])
     except (HostError, SpecError) as exc:
         return f"Undoing what was done so far failed too: {exc}"

@@ -46,18 +46,19 @@ class Netlink:
 
     # -- observation -----------------------------------------------------------------------------
 
-    def observe(self, wants: list[Resource]) -> World:
-        """The links of every namespace that `wants` speak of, in one dump each."""
+    def observe(self, wants: list[Resource], everything: bool = False) -> World:
+        """The links of every namespace that `wants` speak of, or of every one there is, in one dump each."""
         self.close()
         self._indexes.clear()
-        names = {None, *_namespaces_of(wants)}
         existing = set(namespace.names())
-        links = {n: self._links(n) if n is None or n in existing else None for n in names}
+        # A veth that is named by one end only may have the other anywhere.
+        everywhere = everything or any(want.kind == "veth" and want.peer is None for want in wants)
+        names = {None, *_namespaces_of(wants), *(existing if everywhere else ())}
         asked = {w.name: dict(w.sysctls or ()) for w in wants if w.kind == "netns" and w.name in existing}
         return World(
-            links,
+            {n: self._links(n) if n is None or n in existing else None for n in names},
             sysctls={n: namespace.read_sysctls(n, keys) for n, keys in asked.items()},
-            processes={n: namespace.processes(n) for n in asked},
+            processes={w.name: namespace.processes(w.name) for w in wants if w.name in asked and w.state == "absent"},
             ids=_ids(wants),
         )
 

@@ -16,7 +16,6 @@ _TUNSETIFF = 0x400454CA
 _TUNSETPERSIST = 0x400454CB
 _TUNSETOWNER = 0x400454CC
 _TUNSETGROUP = 0x400454CE
-_NOBODY = -1
 
 IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
@@ -34,8 +33,10 @@ def set_persistent(name: str, owner: int | None, group: int | None, flags: tuple
         raise HostError(f"/dev/net/tun cannot be opened ({exc.strerror}); load the 'tun' module and run as root") from exc
     try:
         fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), bits))
-        fcntl.ioctl(fd, _TUNSETOWNER, _NOBODY if owner is None else owner)
-        fcntl.ioctl(fd, _TUNSETGROUP, _NOBODY if group is None else group)
+        if owner is not None:
+            fcntl.ioctl(fd, _TUNSETOWNER, owner)
+        if group is not None:
+            fcntl.ioctl(fd, _TUNSETGROUP, group)
         fcntl.ioctl(fd, _TUNSETPERSIST, 1)
     finally:
         os.close(fd)

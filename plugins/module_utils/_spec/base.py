@@ -44,10 +44,21 @@ def hidden(default: Any = None) -> Any:
 class Resource:
     """Base of the resource dataclasses; see `Bridge` for a complete one.
 
-    A subclass gives ``kind``, ``argument_spec``, ``parse``, ``key``, ``observed``, ``target`` and ``steps``.
+    A subclass gives ``kind``, ``argument_spec``, ``parse``, ``key``, ``owned_keys``, ``observed``, ``target``
+    and ``steps``.
     """
 
     kind = ""
+
+    def have(self, world: Any) -> Any:
+        """This resource as `world` has it, or ``None``."""
+        return self.observed(world, self.key)
+
+    @classmethod
+    def strays(cls, wants: list[Any], world: Any) -> list[Any]:
+        """What carries our mark in `world` and nobody wants: the things that ``purge`` removes."""
+        wanted = {want.key for want in wants}
+        return [cls.observed(world, key) for key in cls.owned_keys(world) if key not in wanted]
 
     @classmethod
     def data_fields(cls) -> list[str]:

@@ -16,7 +16,9 @@ from .base import Step
 def steps(before: Any, after: Any) -> list[Step]:
     """From one state of a link to another; `before` is ``None`` for a link just made."""
     changes: list[Step] = []
-    for name, step in (("alias", ip.set_alias), ("mac", ip.set_mac), ("mtu", ip.set_mtu)):
+    if (after.alias or "") != (getattr(before, "alias", None) or ""):
+        changes.append(ip.set_alias(*after.key, after.alias or ""))
+    for name, step in (("mac", ip.set_mac), ("mtu", ip.set_mtu)):
         value = getattr(after, name)
         if value is not None and value != getattr(before, name, None):
             changes.append(step(*after.key, value))

@@ -32,7 +32,7 @@ class Tap(Resource):
     mac: str | None = None
     up: bool | None = None
     alias: str | None = hidden()
-    in_use: bool | None = hidden()
+    in_use: bool = control(False)
     state: str = control("present")
     adopt: bool = control(False)
 
@@ -134,13 +134,18 @@ class Tap(Resource):
     def steps(cls, before: Tap | None, after: Tap | None) -> list[Step]:
         if after is None:
             return [ip.link_del(*before.key)]
-        made_new: list[Step] = []
-        if before is not None and before.multi_queue != after.multi_queue:
-            made_new, before = [ip.link_del(*before.key)], None
-        tun = ("owner", "group", "vnet_hdr")
-        if before is None or any(getattr(before, f) != getattr(after, f) for f in tun):
-            made_new.append(ip.tap_add(*after.key, after.owner, after.group, after._flags()))
-        return made_new + link.steps(before, after) + _port_steps(before, after)
+        made: list[Step] = []
+        if before is not None and _must_remake(before, after):
+            made, before = [ip.link_del(*before.key)], None
+        if before is None or any(getattr(before, f) != getattr(after, f) for f in ("owner", "group", "vnet_hdr")):
+            made.append(ip.tap_add(*after.key, after.owner, after.group, after._flags()))
+        return made + link.steps(before, after) + _port_steps(before, after)
+
+
+def _must_remake(before: Tap, after: Tap) -> bool:
+    """The kernel can neither change the number of queues nor take an owner or a group away again."""
+    freed = any(getattr(after, f) is None and getattr(before, f) is not None for f in ("owner", "group"))
+    return freed or before.multi_queue != after.multi_queue
 
 
 def _port_steps(before: Tap | None, after: Tap) -> list[Step]:

@@ -145,6 +145,21 @@ class Veth(Resource):
     def key(self) -> tuple[str | None, str]:
         return self.near.key
 
+    @classmethod
+    def strays(cls, wants: list[Veth], world: World) -> list[Veth]:
+        """Our pairs of which no end is where a wanted end is or starts from."""
+        wanted = {place for want in wants for end in want.ends() for place in (end.key, (None, end.name))}
+        found: dict[frozenset, Veth] = {}
+        for key in world.owned(cls.kind):
+            pair = Veth(near=VethEnd(key[1], key[0], key[1]), peer=None).have(world)
+            places = frozenset(end.key for end in pair.ends())
+            if not places & wanted:
+                found.setdefault(places, pair)
+        return list(found.values())
+
+    def ends(self) -> list[VethEnd]:
+        return [self.near] + ([self.peer] if self.peer else [])
+
     def have(self, world: World) -> Veth | None:
         near = self.near.find(world)
         peer = self.peer.find(world) if self.peer else None
