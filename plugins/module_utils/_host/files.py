@@ -1,0 +1,70 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files, replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from .errors import HostError
+
+
+def read(path: Path) -> str | None:
+    """The text of a file, or ``None`` where there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise HostError(f"{path} cannot be read: {getattr(exc, 'strerror', None) or exc}") from exc
+
+
+def write(path: Path, text: str, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
+    """Replace a file by `text`: readers see the old or the new one, also after a power cut.
+
+    A file that exists keeps its mode and owner. `mode` and `owner` (ids of user and group) are for a new one.
+    Directories above that are missing are made.
+    """
+    # Always the same name: what a killed run left is overwritten by the next, which holds the host's lock.
+    # The dot hides it from programs that read all files of a directory, such as dnsmasq.
+    new = path.with_name(f".{path.name}.virtnet-new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            mode, owner = found.st_mode & 0o7777, (found.st_uid, found.st_gid)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            if owner:
+                os.fchown(handle, *owner)
+            os.fchmod(handle, mode)
+            file.flush()
+            os.fsync(handle)
+        os.replace(new, path)
+        _sync(path.parent)
+    except OSError as exc:
+        raise HostError(f"{path} cannot be written: {exc.strerror}") from exc
+
+
+def remove(path: Path) -> None:
+    """Remove a file; that there is none is fine."""
+    try:
+        path.unlink()
+        _sync(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise HostError(f"{path} cannot be removed: {exc.strerror}") from exc
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,32 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Chooses what keeps processes running on this host.
+
+Both kinds, `Systemd` and `Daemon`, offer the same: ``installed``, ``states``, ``definition``, ``install``, ``start``,
+``restart``, ``reload``, ``stop``, ``remove`` and ``log``, of many services at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Union
+
+from .daemon import Daemon
+from .errors import HostError
+from .systemd import Systemd
+
+CHOICES = ("auto", "systemd", "daemon")
+#: There exactly when systemd is PID 1: sd_booted(3).
+_BOOTED = Path("/run/systemd/system")
+
+Supervisor = Union[Systemd, Daemon]
+
+
+def find(choice: str) -> Supervisor:
+    """The supervisor by one of `CHOICES`; ``auto`` is systemd where it runs."""
+    booted = _BOOTED.is_dir()
+    if choice == "systemd" and not booted:
+        raise HostError("supervisor: systemd does not run this host; use 'daemon' or 'auto'")
+    return Systemd() if choice == "systemd" or (choice == "auto" and booted) else Daemon()

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Renders a service as a systemd unit: systemd.unit(5), systemd.service(5), systemd.exec(5). Pure."""
+
+from __future__ import annotations
+
+import re
+
+from .._spec.service import Service
+
+PREFIX = "virtnet-"
+
+#: Sandboxing that suits both dnsmasq and QEMU; a service's own options of the same name win.
+_SANDBOX = (
+    ("NoNewPrivileges", "yes"),
+    ("ProtectSystem", "full"),
+    ("PrivateTmp", "yes"),
+    ("ProtectControlGroups", "yes"),
+    ("ProtectKernelModules", "yes"),
+    ("ProtectKernelTunables", "yes"),
+    ("ProtectKernelLogs", "yes"),
+    ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET"),
+    ("RestrictNamespaces", "yes"),
+    ("RestrictRealtime", "yes"),
+    ("RestrictSUIDSGID", "yes"),
+    ("LockPersonality", "yes"),
+    ("SystemCallArchitectures", "native"),
+)
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def unit_name(service: str) -> str:
+    return f"{PREFIX}{service}.service"
+
+
+def render(service: Service) -> str:
+    """The text of the unit file."""
+    sections = {"Unit": _unit(service), "Service": _service(service), "Install": [("WantedBy", "multi-user.target")]}
+    blocks = ["\n".join([f"[{name}]", *(f"{k}={v}" for k, v in lines)]) for name, lines in sections.items()]
+    return "# Written by virtnet.qemu; changes here are lost.\n" + "\n\n".join(blocks) + "\n"
+
+
+def _unit(service: Service) -> list[tuple[str, str]]:
+    after = ("network.target", "nftables.service", *service.after)
+    return [("Description", _plain(service.description)), ("After", " ".join(after))]
+
+
+def _service(service: Service) -> list[tuple[str, str]]:
+    lines = [("Type", "exec"), ("ExecStart", _command(service.argv))]
+    if service.stop_argv:
+        lines.append(("ExecStop", _command(service.stop_argv)))
+    if service.reload:
+        lines.append(("ExecReload", "/bin/kill -HUP $MAINPID"))
+    lines += [("Environment", _word(f"{k}={v}")) for k, v in service.full_environment]
+    lines += _identity(service) + _directories(service)
+    lines += [(f"Limit{name.upper()}", value) for name, value in service.limits]
+    lines += [("TimeoutStartSec", f"{service.start_timeout}s"), ("TimeoutStopSec", f"{service.stop_timeout}s")]
+    if service.restart:
+        lines += [("Restart", "on-failure"), ("RestartSec", "1s")]
+    own = {name for name, _value in service.unit_options}
+    lines = [(name, value) for name, value in (*lines, *_SANDBOX) if name not in own]
+    return lines + list(service.unit_options)
+
+
+def _identity(service: Service) -> list[tuple[str, str]]:
+    lines = []
+    if service.netns:
+        lines.append(("NetworkNamespacePath", f"/run/netns/{service.netns}"))
+    if service.user:
+        lines.append(("User", service.user))
+    if service.group:
+        lines.append(("Group", service.group))
+    if service.supplementary_groups:
+        lines.append(("SupplementaryGroups", " ".join(service.supplementary_groups)))
+    return lines
+
+
+def _directories(service: Service) -> list[tuple[str, str]]:
+    mode = f"{service.directory_mode:04o}"
+    lines = []
+    if service.runtime_directory:
+        # Without it systemd would remove the directory, shared or not, when the service stops.
+        preserve = ("RuntimeDirectoryPreserve", "yes")
+        lines += [("RuntimeDirectory", service.runtime_directory), ("RuntimeDirectoryMode", mode), preserve]
+    if service.state_directory:
+        lines += [("StateDirectory", service.state_directory), ("StateDirectoryMode", mode)]
+    return lines
+
+
+def _command(argv: tuple[str, ...]) -> str:
+    return " ".join(_word(word).replace("$", "$$") for word in argv)
+
+
+def _word(text: str) -> str:
+    """One word, quoted and with its specifiers escaped (systemd.syntax(7), systemd.unit(5))."""
+    text = _plain(text)
+    if re.fullmatch(r"[\w@%+=:,./$-]+", text, re.ASCII):
+        return text
+    return '"' + "".join(_ESCAPES.get(character, character) for character in text) + '"'
+
+
+def _plain(text: str) -> str:
+    return text.replace("%", "%%")

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A long-running process that a supervisor keeps: systemd, or a plain daemon where PID 1 is not systemd. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .base import SpecError
+
+#: The environment of each process says which service it is, and what it was started from.
+NAME_VARIABLE = "VIRTNET_SERVICE"
+DIGEST_VARIABLE = "VIRTNET_DIGEST"
+
+#: What a running process does not depend on: a change of these needs no restart.
+_SUPERVISION = frozenset(
+    ["description", "restart", "reload", "enabled", "after"]
+    + ["start_timeout", "stop_timeout", "stop_argv", "ready_file"]
+)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process, run in the foreground by its supervisor.
+
+    ``name`` is without prefix or suffix: ``dnsmasq-lab`` is the unit ``virtnet-dnsmasq-lab.service``.
+    ``netns`` is a namespace of ip-netns(8). ``runtime_directory`` and ``state_directory`` are relative to /run and
+    /var/lib, are made before each start, belong to ``user`` and ``group`` and are never removed by a supervisor.
+    ``ready_file`` appears when the process is ready for use; a start waits for it, at most ``start_timeout`` seconds.
+    ``stop_argv`` is run to end the process; what is left after it gets SIGTERM, and SIGKILL after ``stop_timeout``
+    seconds. ``reload`` says that SIGHUP makes it read its files again. ``limits`` are pairs as in setrlimit(2), such as ``("memlock", "infinity")``. ``unit_options`` are
+    pairs for the [Service] section of systemd.unit(5); they replace ours of the same name.
+    """
+
+    name: str
+    description: str
+    argv: tuple[str, ...]
+    user: str | None = None
+    group: str | None = None
+    supplementary_groups: tuple[str, ...] = ()
+    netns: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    runtime_directory: str | None = None
+    state_directory: str | None = None
+    directory_mode: int = 0o755
+    ready_file: str | None = None
+    limits: tuple[tuple[str, str], ...] = ()
+    restart: bool = True
+    enabled: bool = True
+    start_timeout: int = 30
+    stop_timeout: int = 30
+    stop_argv: tuple[str, ...] | None = None
+    reload: bool = False
+    after: tuple[str, ...] = ()
+    unit_options: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", self.name):
+            raise SpecError(f"name: '{self.name}' cannot name a service; use letters, digits, '_', '-' and '.'")
+        for words in (self.argv, self.stop_argv or ()):
+            if any("\0" in word for word in words):
+                raise SpecError(f"service '{self.name}': a command's words may not contain a NUL character")
+            if words and not words[0].startswith("/"):
+                raise SpecError(f"service '{self.name}': '{words[0]}' is not an absolute path of a program")
+
+    @property
+    def digest(self) -> str:
+        """What the running process depends on, in short."""
+        seen = {name: value for name, value in asdict(self).items() if name not in _SUPERVISION}
+        return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def full_environment(self) -> tuple[tuple[str, str], ...]:
+        return (*self.environment, (NAME_VARIABLE, self.name), (DIGEST_VARIABLE, self.digest))
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Service:
+        """The opposite of `as_json`. Raises ValueError for anything else."""
+        data = json.loads(text)
+        if not isinstance(data, dict) or not set(data) <= {f.name for f in fields(cls)}:
+            raise ValueError("not a service")
+        return cls(**{name: _frozen(value) for name, value in data.items()})
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """What a supervisor knows of a service.
+
+    ``definition`` is the text of the installed definition, ``None`` when there is none. ``pid`` is that of the
+    running process, and ``digest`` that of the `Service` it was started from.
+    """
+
+    definition: str | None = None
+    enabled: bool = False
+    pid: int | None = None
+    digest: str | None = None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
