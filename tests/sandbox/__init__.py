@@ -10,8 +10,8 @@ collection itself, so that what they report is independent evidence.
 
 from __future__ import annotations
 
-from .host import Sandbox, link
+from .host import Machine, Sandbox, link
 from .initprocess import SandboxError
 from .lan import LanHost
 
-__all__ = ["LanHost", "Sandbox", "SandboxError", "link"]
+__all__ = ["LanHost", "Machine", "Sandbox", "SandboxError", "link"]

@@ -24,7 +24,44 @@ END_WITH_CALLER = ["setpriv", "--pdeathsig", "KILL", "--"]
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-class Sandbox:
+class Machine:
+    """The machine the tests run on, to be looked at only."""
+
+    name = "this machine"
+
+    def enter(self) -> list[str]:
+        return []
+
+    def path(self, inside: str) -> Path:
+        return Path(inside)
+
+    def run(
+        self, argv: Sequence[str], input: str | None = None, check: bool = True, timeout: float | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command there and return its output as text.
+
+        :param timeout: seconds, then :class:`subprocess.TimeoutExpired`
+        :raises SandboxError: not running, or with ``check`` a return code other than 0
+        """
+        # An empty input and not an inherited one: a command must not wait for a terminal.
+        done = subprocess.run(
+            [*self.enter(), *END_WITH_CALLER, *argv],
+            input=input or "",
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise SandboxError(f"{self.name}: {' '.join(argv)}: rc {done.returncode}: {done.stderr or done.stdout}")
+        return done
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the host looks like, for a comparison of before and after."""
+        return take_snapshot(self)
+
+
+class Sandbox(Machine):
     """One sandbox host, found by its name from any program on the machine.
 
     It ends with the process that started it, unless ``detached``; with its first
@@ -133,27 +170,6 @@ class Sandbox:
         names = namespaces or ("net", "mount", "pid", "uts")
         return ["nsenter", "--target", str(self.pid), *(f"--{name}" for name in names), "--"]
 
-    def run(
-        self, argv: Sequence[str], input: str | None = None, check: bool = True, timeout: float | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command inside and return its output as text.
-
-        :param timeout: seconds, then :class:`subprocess.TimeoutExpired`
-        :raises SandboxError: not running, or with ``check`` a return code other than 0
-        """
-        # An empty input and not an inherited one: a command must not wait for a terminal.
-        done = subprocess.run(
-            [*self.enter(), *END_WITH_CALLER, *argv],
-            input=input or "",
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        if check and done.returncode != 0:
-            raise SandboxError(f"{self.name}: {' '.join(argv)}: rc {done.returncode}: {done.stderr or done.stdout}")
-        return done
-
     def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen:
         """Start a command inside, which dies with the returned process.
 
@@ -164,10 +180,6 @@ class Sandbox:
     def path(self, inside: str) -> Path:
         """A path of the host, as seen from the machine."""
         return Path(f"/proc/{self.pid}/root{inside}")
-
-    def snapshot(self) -> dict[str, Any]:
-        """What the host looks like, for a comparison of before and after."""
-        return take_snapshot(self)
 
 
 def link(a: Sandbox, a_name: str, b: Sandbox, b_name: str) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .host import Sandbox
+    from .host import Machine
 
 VOLATILE_LINK = frozenset(
     [
@@ -53,40 +53,40 @@ def _sorted(data: list[Any]) -> list[Any]:
     return sorted(data, key=lambda item: json.dumps(item, sort_keys=True))
 
 
-def _json(host: Sandbox, *argv: str) -> list[Any]:
+def _json(host: Machine, *argv: str) -> list[Any]:
     return json.loads(host.run(argv).stdout or "[]")
 
 
-def _links(host: Sandbox, *prefix: str) -> list[Any]:
+def _links(host: Machine, *prefix: str) -> list[Any]:
     return _sorted(prune(_json(host, *prefix, "ip", "-d", "-j", "addr"), VOLATILE_LINK))
 
 
-def _routes(host: Sandbox, family: str) -> list[Any]:
+def _routes(host: Machine, family: str) -> list[Any]:
     return _sorted(prune(_json(host, "ip", family, "-j", "route", "show", "table", "all"), VOLATILE_LINK))
 
 
-def _namespaces(host: Sandbox) -> dict[str, Any]:
+def _namespaces(host: Machine) -> dict[str, Any]:
     names = sorted(entry["name"] for entry in _json(host, "ip", "-j", "netns", "list"))
     return {name: _links(host, "ip", "netns", "exec", name) for name in names}
 
 
-def _nftables(host: Sandbox) -> list[Any]:
+def _nftables(host: Machine) -> list[Any]:
     ruleset = json.loads(host.run(["nft", "-j", "list", "ruleset"]).stdout)["nftables"]
     return [prune(entry, VOLATILE_RULES) for entry in ruleset if "metainfo" not in entry]
 
 
-def _iptables(host: Sandbox, command: str) -> list[str]:
+def _iptables(host: Machine, command: str) -> list[str]:
     lines = host.run([command]).stdout.splitlines()
     # A chain's line ends in its counters.
     return [line.partition(" [")[0] if line.startswith(":") else line for line in lines if not line.startswith("#")]
 
 
-def _sysctls(host: Sandbox) -> list[str]:
+def _sysctls(host: Machine) -> list[str]:
     # One unreadable key makes sysctl fail although all the others were printed.
     return sorted(host.run(["sysctl", "--all", "--pattern", SYSCTLS], check=False).stdout.splitlines())
 
 
-def _processes(host: Sandbox) -> list[list[str]]:
+def _processes(host: Machine) -> list[list[str]]:
     found = []
     # Read from outside: nothing that looks is then part of the picture.
     for entry in host.path("/proc").iterdir():
@@ -113,19 +113,19 @@ def _describe(path: Path) -> list[Any]:
     return [stat.filemode(status.st_mode), status.st_uid, status.st_gid, content]
 
 
-def _files(host: Sandbox) -> dict[str, list[Any]]:
-    root = host.path("")
+def _files(host: Machine) -> dict[str, list[Any]]:
+    root = host.path("/")
     found = {}
     for folder in FOLDERS:
         top = host.path(folder)
         if not top.exists():
             continue
         for path in [top, *top.rglob("*")]:
-            found["/" + str(path.relative_to(root))] = _describe(path)
+            found[f"/{path.relative_to(root)}"] = _describe(path)
     return dict(sorted(found.items()))
 
 
-def take_snapshot(host: Sandbox) -> dict[str, Any]:
+def take_snapshot(host: Machine) -> dict[str, Any]:
     """One member for each subject; members of two snapshots are equal or something changed."""
     return {
         "links": _links(host),

@@ -1,0 +1,12 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What integration tests use to run real playbooks against sandbox hosts."""
+
+from __future__ import annotations
+
+from .player import Player, Run, fails
+from .results import TaskResult
+
+__all__ = ["Player", "Run", "TaskResult", "fails"]
