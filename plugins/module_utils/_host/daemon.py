@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,20 +37,18 @@ class Daemon:
         return {name: self._state(name) for name in names}
 
     def _state(self, name: str) -> ServiceState:
-        text, pid = files.read(_definition(name)), process.running(_pid_file(name))
-        enabled = text is not None and _parsed(name, text).enabled
-        return ServiceState(text, enabled, pid, process.digest(pid) if pid else None)
+        pid = process.running(_pid_file(name))
+        return ServiceState(files.read(_definition(name)), pid, process.digest(pid) if pid else None)
 
     def definition(self, service: Service) -> str:
         return service.as_json()
 
-    def install(self, services: list[Service]) -> None:
-        for service in services:
-            files.write(_definition(service.name), service.as_json())
+    def install(self, definitions: Mapping[str, str]) -> None:
+        for name, text in definitions.items():
+            files.write(_definition(name), text)
 
-    def start(self, services: list[Service]) -> None:
-        """Those that run already are left alone."""
-        begun = [service for service in services if process.running(_pid_file(service.name)) is None]
+    def start(self, names: Iterable[str]) -> None:
+        begun = [_installed(name) for name in names if process.running(_pid_file(name)) is None]
         for service in begun:
             spawn.start(service, _pid_file(service.name), _log(service.name))
         for service in begun:
@@ -63,11 +61,13 @@ class Daemon:
         pid = process.running(_pid_file(service.name))
         if pid and process.await_file(Path(service.ready_file), pid, deadline):
             return
-        raise HostError(not_ready(service, bool(process.running(_pid_file(service.name))), self.log(service.name)))
+        runs = process.running(_pid_file(service.name)) is not None
+        raise HostError(not_ready(service.name, service.start_timeout if runs else None, self.log(service.name)))
 
-    def restart(self, services: list[Service]) -> None:
-        self.stop([service.name for service in services])
-        self.start(services)
+    def restart(self, names: Iterable[str]) -> None:
+        names = list(names)
+        self.stop(names)
+        self.start(names)
 
     def reload(self, names: Iterable[str]) -> None:
         for name in names:
@@ -75,7 +75,7 @@ class Daemon:
 
     def stop(self, names: Iterable[str]) -> None:
         """End them all at once; returns when all have ended."""
-        running = {name: _stopped_by(name) for name in names if process.running(_pid_file(name))}
+        running = {name: _stopped_by(name) for name in names if process.running(_pid_file(name)) is not None}
         helpers = [(spawn.helper(s), s.stop_timeout) for s in running.values() if s.stop_argv]
         for helper, timeout in helpers:
             try:
@@ -113,9 +113,10 @@ class Daemon:
         return "\n".join((files.read(_log(name)) or "").splitlines()[-10:])
 
 
-def not_ready(service: Service, runs: bool, log: str) -> str:
-    what = f"was not ready within {service.start_timeout} s" if runs else "ended right after its start"
-    return f"service '{service.name}' {what}; its last words: {log or '(none)'}"
+def not_ready(name: str, waited: int | None, log: str) -> str:
+    """`waited`: for how many seconds; ``None`` when the process ended."""
+    what = f"was not ready within {waited} s" if waited else "ended right after its start"
+    return f"service '{name}' {what}; its last words: {log or '(none)'}"
 
 
 def _definition(name: str) -> Path:
@@ -130,7 +131,10 @@ def _log(name: str) -> Path:
     return LOGS / f"{name}.log"
 
 
-def _parsed(name: str, text: str) -> Service:
+def _installed(name: str) -> Service:
+    text = files.read(_definition(name))
+    if text is None:
+        raise HostError(f"service '{name}' is not installed: there is no {_definition(name)}")
     try:
         return Service.from_json(text)
     except (ValueError, TypeError) as exc:
@@ -139,5 +143,4 @@ def _parsed(name: str, text: str) -> Service:
 
 def _stopped_by(name: str) -> Service:
     """What says how a running service is stopped; one whose definition is gone is stopped by a signal."""
-    text = files.read(_definition(name))
-    return Service(name, "", ()) if text is None else _parsed(name, text)
+    return _installed(name) if _definition(name).exists() else Service(name, "", ())

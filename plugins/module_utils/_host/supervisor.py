@@ -4,8 +4,13 @@
 
 """Chooses what keeps processes running on this host.
 
-Both kinds, `Systemd` and `Daemon`, offer the same: ``installed``, ``states``, ``definition``, ``install``, ``start``,
-``restart``, ``reload``, ``stop``, ``remove`` and ``log``, of many services at once.
+Both kinds, `Systemd` and `Daemon`, offer the same, of many services at once:
+
+``installed()`` names them; ``states(names)`` gives a `ServiceState` each.
+``definition(service)`` is the text that ``install({name: text})`` puts in place; what runs goes on as it is.
+``start(names)`` leaves alone what runs, ``restart(names)`` does not; both wait until the services are ready.
+``reload(names)`` sends SIGHUP. ``stop(names)`` and ``remove(names)``, which stops first, return when all have ended.
+``log(name)`` is what a service said last.
 """
 
 from __future__ import annotations

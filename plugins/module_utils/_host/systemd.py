@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .._persist import unit
@@ -29,55 +29,52 @@ class Systemd:
         return sorted(path.name[len(unit.PREFIX) : -len(".service")] for path in paths)
 
     def states(self, names: Iterable[str]) -> dict[str, ServiceState]:
-        names = list(names)
-        shown = _show(names, "MainPID", "UnitFileState")
-        return {name: _state(name, shown[name]) for name in names}
+        pids = _pids(list(names))
+        return {
+            name: ServiceState(files.read(_path(name)), pid, process.digest(pid) if pid else None)
+            for name, pid in pids.items()
+        }
 
     def definition(self, service: Service) -> str:
         return unit.render(service)
 
-    def install(self, services: list[Service]) -> None:
-        """Write the units and have systemd load them; what runs goes on as it is."""
-        for service in services:
-            files.write(_path(service.name), unit.render(service))
+    def install(self, definitions: Mapping[str, str]) -> None:
+        for name, text in definitions.items():
+            files.write(_path(name), text)
         for verb, enabled in (("enable", True), ("disable", False)):
-            names = [service.name for service in services if service.enabled is enabled]
+            names = [name for name, text in definitions.items() if unit.enabled(text) is enabled]
             _systemctl_units(names, verb, "--no-reload")
         _systemctl("daemon-reload")
 
-    def start(self, services: list[Service]) -> None:
-        """Those that run already are left alone."""
-        states = self.states([service.name for service in services])
-        self._begin("start", [service for service in services if states[service.name].pid is None])
+    def start(self, names: Iterable[str]) -> None:
+        self._start([name for name, pid in _pids(list(names)).items() if pid is None])
 
-    def restart(self, services: list[Service]) -> None:
-        self._begin("restart", services)
+    def restart(self, names: Iterable[str]) -> None:
+        names = list(names)
+        self.stop(names)
+        self._start(names)
 
-    def _begin(self, verb: str, services: list[Service]) -> None:
-        if not services:
-            return
-        names = [service.name for service in services]
+    def _start(self, names: list[str]) -> None:
         if any(values["NeedDaemonReload"] == "yes" for values in _show(names, "NeedDaemonReload").values()):
             # A run that was killed after it had written the units.
             _systemctl("daemon-reload")
-        if verb == "restart":
-            _systemctl_units(names, "stop")
-        for service in services:
-            if service.ready_file:
-                files.remove(Path(service.ready_file))
+        ready = {name: unit.ready(files.read(_path(name)) or "") for name in names}
+        for file, _timeout in ready.values():
+            if file:
+                files.remove(Path(file))
         _systemctl_units(names, "reset-failed")
+        begun = time.monotonic()
         # One that fails to start is told apart below, with its last words.
         _systemctl_units(names, "start", check=False)
-        deadline = time.monotonic() + max(service.start_timeout for service in services)
-        states = self.states(names)
-        for service in services:
-            self._await_ready(service, states[service.name].pid, deadline)
+        for name, pid in _pids(names).items():
+            file, timeout = ready[name]
+            self._await_ready(name, pid, file, begun, timeout)
 
-    def _await_ready(self, service: Service, pid: int | None, deadline: float) -> None:
-        if pid and (service.ready_file is None or process.await_file(Path(service.ready_file), pid, deadline)):
+    def _await_ready(self, name: str, pid: int | None, file: str | None, begun: float, timeout: int) -> None:
+        if pid and (file is None or process.await_file(Path(file), pid, begun + timeout)):
             return
-        runs = self.states([service.name])[service.name].pid is not None
-        raise HostError(not_ready(service, runs and time.monotonic() >= deadline, self.log(service.name)))
+        waited = timeout if pid and time.monotonic() >= begun + timeout else None
+        raise HostError(not_ready(name, waited, self.log(name)))
 
     def reload(self, names: Iterable[str]) -> None:
         _systemctl_units(list(names), "reload")
@@ -105,10 +102,8 @@ def _path(name: str) -> Path:
     return UNITS / unit.unit_name(name)
 
 
-def _state(name: str, shown: dict[str, str]) -> ServiceState:
-    pid = int(shown["MainPID"]) or None
-    enabled = shown["UnitFileState"] == "enabled"
-    return ServiceState(files.read(_path(name)), enabled, pid, process.digest(pid) if pid else None)
+def _pids(names: list[str]) -> dict[str, int | None]:
+    return {name: int(values["MainPID"]) or None for name, values in _show(names, "MainPID").items()}
 
 
 def _show(names: list[str], *properties: str) -> dict[str, dict[str, str]]:

@@ -28,6 +28,9 @@ _SANDBOX = (
     ("LockPersonality", "yes"),
     ("SystemCallArchitectures", "native"),
 )
+#: Ours; systemd ignores names with this prefix (systemd.unit(5)).
+_READY_FILE = "X-ReadyFile"
+_DEFAULT_TIMEOUT = 30
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -37,9 +40,23 @@ def unit_name(service: str) -> str:
 
 def render(service: Service) -> str:
     """The text of the unit file."""
-    sections = {"Unit": _unit(service), "Service": _service(service), "Install": [("WantedBy", "multi-user.target")]}
+    sections = {"Unit": _unit(service), "Service": _service(service)}
+    if service.enabled:
+        sections["Install"] = [("WantedBy", "multi-user.target")]
     blocks = ["\n".join([f"[{name}]", *(f"{k}={v}" for k, v in lines)]) for name, lines in sections.items()]
     return "# Written by virtnet.qemu; changes here are lost.\n" + "\n\n".join(blocks) + "\n"
+
+
+def enabled(text: str) -> bool:
+    """Whether a rendered unit is to be started at boot."""
+    return "\n[Install]\n" in text
+
+
+def ready(text: str) -> tuple[str | None, int]:
+    """The file that a rendered unit makes when it is ready, and the seconds that may take."""
+    file = re.search(rf"^{_READY_FILE}=(.*)$", text, re.MULTILINE)
+    timeout = re.search(r"^TimeoutStartSec=(\d+)s$", text, re.MULTILINE)
+    return file and file[1], int(timeout[1]) if timeout else _DEFAULT_TIMEOUT
 
 
 def _unit(service: Service) -> list[tuple[str, str]]:
@@ -51,6 +68,8 @@ def _service(service: Service) -> list[tuple[str, str]]:
     lines = [("Type", "exec"), ("ExecStart", _command(service.argv))]
     if service.stop_argv:
         lines.append(("ExecStop", _command(service.stop_argv)))
+    if service.ready_file:
+        lines.append((_READY_FILE, service.ready_file))
     if service.reload:
         lines.append(("ExecReload", "/bin/kill -HUP $MAINPID"))
     lines += [("Environment", _word(f"{k}={v}")) for k, v in service.full_environment]

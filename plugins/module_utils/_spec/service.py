@@ -95,12 +95,12 @@ class Service:
 class ServiceState:
     """What a supervisor knows of a service.
 
-    ``definition`` is the text of the installed definition, ``None`` when there is none. ``pid`` is that of the
-    running process, and ``digest`` that of the `Service` it was started from.
+    ``definition`` is the text of the installed definition, ``None`` when there is none; compare it with what the
+    supervisor's ``definition(service)`` gives. ``pid`` is that of the running process, and ``digest`` that of the
+    `Service` it was started from.
     """
 
     definition: str | None = None
-    enabled: bool = False
     pid: int | None = None
     digest: str | None = None
 
