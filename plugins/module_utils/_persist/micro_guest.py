@@ -9,9 +9,9 @@ from __future__ import annotations
 #: PID 1 is busybox init; its inittab is documented in busybox's examples/inittab.
 INITTAB = """\
 ::sysinit:/etc/rc
-ttyS0::respawn:/bin/getty -L -n -l /bin/sh ttyS0 115200 vt100
+ttyS0::respawn:/sbin/getty -L -n -l /bin/sh ttyS0 115200 vt100
 ::shutdown:/bin/umount -a -r
-::ctrlaltdel:/bin/reboot
+::ctrlaltdel:/sbin/reboot
 """
 
 RC = """\
@@ -175,3 +175,10 @@ LINKS = {
     "sbin/init": "/bin/busybox",
 }
 DIRECTORIES = ("dev", "proc", "sys", "run", "tmp", "root", "mnt", "usr/bin", "usr/sbin", "var/log")
+
+#: All of the above: an image with other content is another image.
+CONTENT = {"files": FILES, "links": LINKS, "directories": DIRECTORIES}
+
+#: The names of the two files that are the guest.
+KERNEL = "vmlinuz"
+INITRD = "initrd.img"

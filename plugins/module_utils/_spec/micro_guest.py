@@ -10,11 +10,10 @@ import hashlib
 import json
 import re
 import struct
-
 from dataclasses import dataclass
 from typing import Any, Iterable, Mapping
 
-from .base import SpecError
+from .base import SpecError, control
 
 #: Raised when the same packages and options would give another image, for a reason outside `_persist.micro_guest`.
 LAYOUT = 1
@@ -23,23 +22,26 @@ LAYOUT = 1
 FLAVOURS = {"amd64": "linux-image-amd64", "cloud-amd64": "linux-image-cloud-amd64"}
 USERLAND = ("busybox-static", "qemu-guest-agent")
 
-#: NIC models of QEMU, the agent's port, entropy, disks and seeds, and the power button. What a flavour's kernel
-#: has built in, or does not have at all (cloud-amd64 has only virtio), is left out.
+#: NIC models of QEMU, the agent's port, entropy, virtio disks, ISO 9660, and the power button. What a flavour's
+#: kernel has built in, or does not have at all (cloud-amd64 has only virtio), is left out. SATA is not among them:
+#: every q35 machine has a controller, and to probe its empty ports takes as long as all the rest.
 MODULES = (
     "virtio_pci", "virtio_net", "virtio_console", "virtio_blk", "virtio_rng",
     "e1000", "e1000e", "igb", "igbvf", "8139cp",
-    "isofs", "sr_mod", "ahci",
-    "button", "evdev",
+    "isofs", "button", "evdev",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class MicroGuest:
-    """The options that decide what the image is."""
+    """The module's options; `flavour` and `modules` decide what the image is."""
 
     dest: str
     flavour: str = "amd64"
     modules: tuple[str, ...] = ()
+    state: str = control("present")
+    force: bool = control(False)
+    update_cache: bool = control(False)
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> MicroGuest:
@@ -50,11 +52,12 @@ class MicroGuest:
         for module in modules:
             if not re.fullmatch(r"[A-Za-z0-9_]+", module):
                 raise SpecError(f"modules: '{module}' is not the name of a kernel module; write it as in 'vmxnet3'")
-        return cls(dest.rstrip("/"), params["flavour"], tuple(sorted(set(modules) - set(MODULES))))
+        steering = {name: params[name] for name in ("state", "force", "update_cache")}
+        return cls(dest.rstrip("/"), params["flavour"], tuple(sorted(set(modules) - set(MODULES))), **steering)
 
-    def inputs(self, guest_files: Mapping[str, Any]) -> dict[str, Any]:
-        """What the image depends on, besides the versions of the packages."""
-        recipe = json.dumps([LAYOUT, MODULES, guest_files], sort_keys=True)
+    def inputs(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """What the image depends on (`content`: the guest's own files), besides the versions of the packages."""
+        recipe = json.dumps([LAYOUT, MODULES, content], sort_keys=True)
         return {
             "flavour": self.flavour,
             "modules": list(self.modules),
@@ -91,6 +94,12 @@ def kernel_package(stanza: Mapping[str, str]) -> str:
         if re.match(r"linux-image-\d", name):
             return name
     raise SpecError(f"flavour: the package {stanza['Package']} names no kernel package in its dependencies")
+
+
+def kernel_release(packages: Iterable[str]) -> str:
+    """The release, as uname(1) has it, of the kernel package among `packages`."""
+    prefix = "linux-image-"
+    return next(name[len(prefix) :] for name in packages if name.startswith(prefix))
 
 
 @dataclass(frozen=True)
@@ -176,3 +185,13 @@ def modules_dep(modules: Iterable[KernelModule]) -> str:
 def modules_alias(modules: Iterable[KernelModule]) -> str:
     """modules.alias: which device (by its modalias) wants which module."""
     return "".join(f"alias {alias} {module_name(m.path)}\n" for m in modules for alias in m.aliases)
+
+
+def parse_loader_list(text: str) -> dict[str, str]:
+    """The output of ``ld.so --list PROGRAM`` (ld.so(8)): library -> the file found; '' where none was."""
+    found = {}
+    for line in text.splitlines():
+        name, arrow, path = line.strip().partition(" => ")
+        if arrow:
+            found[name] = "" if path == "not found" else path.rpartition(" (")[0]
+    return found

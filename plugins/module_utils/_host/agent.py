@@ -1,0 +1,169 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs commands in guests through the QEMU guest agent's socket.
+
+The protocol is that of QEMU's docs/interop/qemu-ga-ref: JSON lines without greeting or negotiation, so the QMP
+client of ``qemu.qmp`` speaks it. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime
+import random
+import traceback
+
+from contextlib import suppress
+from typing import Any
+
+try:
+    from qemu.qmp import ExecuteError, QMPClient, QMPError
+except ImportError:
+    IMPORT_ERROR: str | None = traceback.format_exc()
+else:
+    IMPORT_ERROR = None
+
+from .._spec.guest_exec import Command, Outcome
+from .errors import HostError
+
+#: A question the guest lost by a reboot is asked again after this time.
+_ASK_AGAIN = 5.0
+#: The agent has no event for the end of a command: it is asked, at first soon, then ever more seldom.
+_POLL_FIRST, _POLL_LAST, _POLL_GROWTH = 0.02, 0.5, 1.5
+
+
+class Agent:
+    """A connection to one guest's agent. Everything that fails raises HostError."""
+
+    def __init__(self, guest: str, socket: str) -> None:
+        self._guest = guest
+        self._socket = socket
+        self._client: Any = None
+
+    async def connect(self) -> None:
+        """Returns when the agent has answered, however long that takes."""
+        while True:
+            await self._open()
+            try:
+                return await self._synchronise()
+            except QMPError:
+                # A client before us died in the middle of a line: the agent refused it together with our first.
+                await self.close()
+
+    async def _open(self) -> None:
+        self._client = QMPClient(self._guest)
+        self._client.await_greeting = self._client.negotiate = False
+        try:
+            await self._client.connect(self._socket)
+        except QMPError as exc:
+            cause = exc.__cause__
+            if isinstance(cause, (FileNotFoundError, ConnectionRefusedError)):
+                why = "is the guest started, and has it an agent?"
+            elif isinstance(cause, PermissionError):
+                why = "permission denied; run as root ('become: true')"
+            else:
+                why = str(cause or exc)
+            raise HostError(f"guest '{self._guest}': nothing answers at {self._socket}: {why}") from exc
+
+    async def _synchronise(self) -> None:
+        """What the agent still had to say to a client before us comes first and is dropped (guest-sync)."""
+        while True:
+            token = random.getrandbits(31)
+            with suppress(asyncio.TimeoutError):
+                if await asyncio.wait_for(self._client.execute("guest-sync", {"id": token}), _ASK_AGAIN) == token:
+                    return
+
+    async def run(self, argv: tuple[str, ...], stdin: bytes | None = None) -> dict[str, Any]:
+        """Run a program, found by the agent's PATH, to its end: the return value of ``guest-exec-status``."""
+        arguments: dict[str, Any] = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
+        if stdin is not None:
+            arguments["input-data"] = base64.b64encode(stdin).decode()
+        pid = (await self.execute("guest-exec", arguments))["pid"]
+        delay = _POLL_FIRST
+        while True:
+            status = await self.execute("guest-exec-status", {"pid": pid})
+            if status["exited"]:
+                return status
+            await asyncio.sleep(delay)
+            delay = min(delay * _POLL_GROWTH, _POLL_LAST)
+
+    async def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """One command of the agent's protocol."""
+        try:
+            return await self._client.execute(command, arguments)
+        except ExecuteError as exc:
+            raise HostError(f"guest '{self._guest}': {command}: {exc.error.desc}") from exc
+        except QMPError as exc:
+            raise HostError(f"guest '{self._guest}': the connection to its agent was lost during {command}") from exc
+
+    async def close(self) -> None:
+        # What broke the connection was told where it broke; disconnect() would raise it once more.
+        with suppress(QMPError, EOFError, OSError):
+            await self._client.disconnect()
+
+
+def run_all(commands: list[Command], timeout: float) -> list[Outcome]:
+    """Run all `commands` at once; their outcomes in the same order. `timeout` is for all together, waiting included."""
+    return asyncio.run(_run_all(commands, timeout))
+
+
+async def _run_all(commands: list[Command], timeout: float) -> list[Outcome]:
+    deadline = asyncio.get_running_loop().time() + timeout
+    # QEMU serves one client of a socket at a time.
+    by_socket: dict[str, list[int]] = {}
+    for index, command in enumerate(commands):
+        by_socket.setdefault(command.socket, []).append(index)
+    groups = [[commands[i] for i in indexes] for indexes in by_socket.values()]
+    outcomes = await asyncio.gather(*(_run_in_guest(group, timeout, deadline) for group in groups))
+    indexes = [i for group in by_socket.values() for i in group]
+    done = dict(zip(indexes, (o for group in outcomes for o in group)))
+    return [done[i] for i in range(len(commands))]
+
+
+async def _run_in_guest(commands: list[Command], timeout: float, deadline: float) -> list[Outcome]:
+    """The commands of one guest, over one connection."""
+    guest, socket, start = commands[0].guest, commands[0].socket, _now()
+    agent = Agent(guest, socket)
+    try:
+        await _until(deadline, agent.connect())
+        return await asyncio.gather(*(_run(agent, command, timeout, deadline) for command in commands))
+    except asyncio.TimeoutError:
+        error = (
+            f"guest '{guest}': its agent did not answer within {timeout:g} s; is qemu-guest-agent running in it, "
+            f"and is no other program connected to {socket}?"
+        )
+    except HostError as exc:
+        error = str(exc)
+    finally:
+        await agent.close()
+    return [Outcome(start, _now(), error=error) for command in commands]
+
+
+async def _run(agent: Agent, command: Command, timeout: float, deadline: float) -> Outcome:
+    start = _now()
+    try:
+        status = await _until(deadline, agent.run(command.argv, command.stdin))
+    except asyncio.TimeoutError:
+        error = f"guest '{command.guest}': '{' '.join(command.argv)}' still runs after {timeout:g} s; it was left running"
+        return Outcome(start, _now(), error=error)
+    except HostError as exc:
+        return Outcome(start, _now(), error=str(exc))
+    return Outcome(
+        start,
+        _now(),
+        rc=-status["signal"] if "signal" in status else status["exitcode"],
+        stdout=base64.b64decode(status.get("out-data", "")),
+        stderr=base64.b64decode(status.get("err-data", "")),
+        truncated=bool(status.get("out-truncated") or status.get("err-truncated")),
+    )
+
+
+async def _until(deadline: float, work: Any) -> Any:
+    return await asyncio.wait_for(work, deadline - asyncio.get_running_loop().time())
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now()

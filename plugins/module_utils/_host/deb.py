@@ -1,0 +1,87 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Debian packages, looked up and fetched without installing anything (apt-cache(8), apt-get(8), dpkg-deb(1))."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Iterator, Mapping
+
+from .errors import HostError
+
+
+def run(argv: list[str], cwd: Path | None = None) -> str:
+    """The standard output of a command, run in the C locale. Raises HostError with what it said."""
+    try:
+        done = subprocess.run(argv, cwd=cwd, env=_environment(), capture_output=True, text=True, check=False)
+    except OSError as exc:
+        raise HostError(f"{argv[0]} cannot be run: {exc.strerror}") from exc
+    if done.returncode:
+        raise HostError(f"'{' '.join(argv)}' ended with {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+def architecture() -> str:
+    """Debian's name of this machine's architecture, such as ``amd64``."""
+    for tool in ("dpkg", "dpkg-deb", "apt-get", "apt-cache"):
+        if not shutil.which(tool):
+            raise HostError(f"'{tool}' is not on this host; the packages used are Debian's, so build on a Debian host")
+    return run(["dpkg", "--print-architecture"]).strip()
+
+
+def update_lists() -> None:
+    run(["apt-get", "-q", "update"])
+
+
+def show(names: list[str], scratch: Path) -> str:
+    """The records of those of `names` that there are, of the version apt would install.
+
+    Apt's index is kept in `scratch`: a host may have it turned off (containers do), and then each call would
+    parse all lists again.
+    """
+    argv = ["apt-cache", "-o", f"Dir::Cache::pkgcache={scratch}/pkgcache.bin", "show", "--no-all-versions", *names]
+    done = subprocess.run(argv, env=_environment(), capture_output=True, text=True, check=False)
+    # apt-cache ends with 100 when it knows none of the names; which are missing shows in the records.
+    if done.returncode not in (0, 100):
+        raise HostError(f"'{' '.join(argv)}' ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def download(versions: Mapping[str, str], folder: Path) -> dict[str, Path]:
+    """Fetch these packages, verified by apt, into `folder`: name -> file."""
+    folder.mkdir()
+    run(download_command(versions), cwd=folder)
+    return {name: next(folder.glob(f"{name}_*.deb")) for name in versions}
+
+
+def download_command(versions: Mapping[str, str]) -> list[str]:
+    return ["apt-get", "-q", "download", *(f"{name}={version}" for name, version in versions.items())]
+
+
+def extract(package: Path, root: Path) -> None:
+    run(["dpkg-deb", "-x", str(package), str(root)])
+
+
+@contextmanager
+def content(package: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+    """The regular files of a package, as (path without "./", stream), read once and in order; nothing is unpacked."""
+    argv = ["dpkg-deb", "--fsys-tarfile", str(package)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()) as process:
+        try:
+            with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
+                yield ((member.name[2:], tar.extractfile(member)) for member in tar if member.isreg())
+        except tarfile.TarError as exc:
+            raise HostError(f"{package.name} cannot be read: {exc}") from exc
+        finally:
+            process.kill()
