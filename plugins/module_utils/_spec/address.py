@@ -15,13 +15,19 @@ IFNAME_MAX = 15
 
 
 def ifname(option: str, value: str) -> str:
-    """An interface name the kernel accepts (dev_valid_name in net/core/dev.c)."""
+    """An interface name the kernel accepts, and keeps as it is (dev_valid_name and __dev_alloc_name in net/core/dev.c)."""
+    if not value.isprintable() or re.search(rb"[\s\xa0/:%]", value.encode()):
+        raise SpecError(
+            f"{option}: {value!r} is not an interface name; "
+            "it may not contain '/', ':', '%', white space, control characters or the byte A0"
+        )
+    # The last two are folders of /proc/sys/net/ipv4/conf, next to those of the interfaces.
+    if value in ("", ".", "..", "all", "default"):
+        raise SpecError(f"{option}: '{value}' is not an interface name; it may not be empty, '.', '..', 'all' or 'default'")
     if len(value.encode()) > IFNAME_MAX:
         raise SpecError(
             f"{option}: '{value}' has {len(value.encode())} bytes; an interface name has at most {IFNAME_MAX}"
         )
-    if not value or value in (".", "..") or re.search(r"[/:\s]", value):
-        raise SpecError(f"{option}: '{value}' is not an interface name; it may not be empty or contain '/', ':' or spaces")
     return value
 
 
@@ -53,7 +59,8 @@ def address(option: str, value: str) -> str:
     """An IPv4 or IPv6 address without prefix length, in its canonical form."""
     import netaddr
 
-    if not (netaddr.valid_ipv4(value, netaddr.INET_PTON) or netaddr.valid_ipv6(value)):
+    # netaddr 0.8 does not say "invalid" of an empty text, but fails.
+    if not value or not (netaddr.valid_ipv4(value, netaddr.INET_PTON) or netaddr.valid_ipv6(value)):
         raise SpecError(f"{option}: '{value}' is not an IP address such as 192.168.4.11 or fd00:4::11")
     return str(netaddr.IPAddress(value))
 
@@ -72,6 +79,8 @@ def interface_address(option: str, value: str) -> str:
     if parsed.version == 4 and parsed.prefixlen < 31 and parsed.ip in (parsed.network, parsed.broadcast):
         which = "network" if parsed.ip == parsed.network else "broadcast"
         raise SpecError(f"{option}: '{value}' is the {which} address of its subnet; give a host address in {parsed.cidr}")
+    if parsed.ip.is_multicast() or not parsed.ip:
+        raise SpecError(f"{option}: '{value}' is not an address that an interface can have; give a host address")
     return str(parsed)
 
 
@@ -83,7 +92,7 @@ def _cidr(option: str, value: str, example: str):
     if not slash:
         raise SpecError(f"{option}: '{value}' has no prefix length; write it as in {example}")
     longest = 128 if ":" in text else 32
-    if not prefix.isdigit() or int(prefix) > longest:
+    if not re.fullmatch(r"[0-9]{1,3}", prefix) or int(prefix) > longest:
         raise SpecError(f"{option}: '{value}' has no prefix length from 0 to {longest}; write it as in {example}")
     return netaddr.IPNetwork(value)
 
