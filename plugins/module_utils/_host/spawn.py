@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from .._spec.service import Service
-from . import files, namespace, process
+from .._spec.service import OpenedTap, Service
+from . import files, namespace, process, tuntap
 from .errors import HostError
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -111,6 +111,8 @@ def _become(service: Service, identity: _Identity, pid_file: Path, log: Path, re
         for name, value in service.limits:
             _limit(name, value)
         with namespace.entered(service.netns):
+            for tap in service.opened_taps:
+                _open_tap(tap)
             _change_identity(identity)
             os.execve(service.argv[0], service.argv, _environment(service))
     except OSError as exc:
@@ -126,6 +128,17 @@ def _redirect(log: Path) -> None:
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o640)
     for target, source in ((0, null), (1, out), (2, out)):
         os.dup2(source, target)
+
+
+def _open_tap(tap: OpenedTap) -> None:
+    # Its number of queues must be what the tap was made with; the header is what QEMU asks for first.
+    flags = ("vnet_hdr", "multi_queue") if len(tap.descriptors) > 1 else ("vnet_hdr",)
+    for number in tap.descriptors:
+        fd = tuntap.attach(tap.name, flags)
+        os.dup2(fd, number)
+        os.close(fd)
+    if tap.temporary:
+        tuntap.make_temporary(tap.descriptors[0])
 
 
 def _limit(name: str, value: str) -> None:

@@ -24,6 +24,19 @@ _FLAGS = {"multi_queue": 0x0100, "vnet_hdr": 0x4000}
 
 def set_persistent(name: str, owner: int | None, group: int | None, flags: tuple[str, ...]) -> None:
     """Make the tap, or attach to it when it exists, and set owner, group and flags."""
+    fd = attach(name, flags)
+    try:
+        if owner is not None:
+            fcntl.ioctl(fd, _TUNSETOWNER, owner)
+        if group is not None:
+            fcntl.ioctl(fd, _TUNSETGROUP, group)
+        fcntl.ioctl(fd, _TUNSETPERSIST, 1)
+    finally:
+        os.close(fd)
+
+
+def attach(name: str, flags: tuple[str, ...]) -> int:
+    """A descriptor of one queue of the tap, which is made when there is none of that name."""
     bits = IFF_TAP | _IFF_NO_PI
     for flag in flags:
         bits |= _FLAGS[flag]
@@ -33,10 +46,12 @@ def set_persistent(name: str, owner: int | None, group: int | None, flags: tuple
         raise HostError(f"/dev/net/tun cannot be opened ({exc.strerror}); load the 'tun' module and run as root") from exc
     try:
         fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), bits))
-        if owner is not None:
-            fcntl.ioctl(fd, _TUNSETOWNER, owner)
-        if group is not None:
-            fcntl.ioctl(fd, _TUNSETGROUP, group)
-        fcntl.ioctl(fd, _TUNSETPERSIST, 1)
-    finally:
+    except OSError:
         os.close(fd)
+        raise
+    return fd
+
+
+def make_temporary(fd: int) -> None:
+    """Let the kernel remove the tap as soon as nobody has it open."""
+    fcntl.ioctl(fd, _TUNSETPERSIST, 0)

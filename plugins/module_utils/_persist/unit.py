@@ -65,9 +65,13 @@ def _unit(service: Service) -> list[tuple[str, str]]:
 
 
 def _service(service: Service) -> list[tuple[str, str]]:
-    lines = [("Type", "exec"), ("ExecStart", _command(service.argv))]
+    lines = [("Type", "exec")]
+    # With full privileges (+), and after the end whatever comes of it (-).
+    lines += [("ExecStartPre", f"+{_command(argv)}") for argv in service.start_pre]
+    lines.append(("ExecStart", _command(service.argv)))
     if service.stop_argv:
         lines.append(("ExecStop", _command(service.stop_argv)))
+    lines += [("ExecStopPost", f"-+{_command(argv)}") for argv in service.stop_post]
     if service.ready_file:
         lines.append((_READY_FILE, service.ready_file))
     if service.reload:

@@ -21,8 +21,20 @@ DIGEST_VARIABLE = "VIRTNET_DIGEST"
 #: What a running process does not depend on: a change of these needs no restart.
 _SUPERVISION = frozenset(
     ["description", "restart", "reload", "enabled", "after"]
-    + ["start_timeout", "stop_timeout", "stop_argv", "ready_file"]
+    + ["start_timeout", "stop_timeout", "stop_argv", "ready_file", "start_pre", "stop_post"]
 )
+
+
+@dataclass(frozen=True)
+class OpenedTap:
+    """An existing tap that a process finds open, one descriptor for each queue, under these numbers.
+
+    ``temporary``: the kernel removes the tap when the last process that has it open ends.
+    """
+
+    name: str
+    descriptors: tuple[int, ...]
+    temporary: bool
 
 
 @dataclass(frozen=True)
@@ -34,8 +46,11 @@ class Service:
     /var/lib, are made before each start, belong to ``user`` and ``group`` and are never removed by a supervisor.
     ``ready_file`` appears when the process is ready for use; a start waits for it, at most ``start_timeout`` seconds.
     ``stop_argv`` is run to end the process; what is left after it gets SIGTERM, and SIGKILL after ``stop_timeout``
-    seconds. ``reload`` says that SIGHUP makes it read its files again. ``limits`` are pairs as in setrlimit(2), such as ``("memlock", "infinity")``. ``unit_options`` are
-    pairs for the [Service] section of systemd.unit(5); they replace ours of the same name.
+    seconds. ``reload`` says that SIGHUP makes it read its files again. ``limits`` are pairs as in setrlimit(2), such as
+    ``("memlock", "infinity")``. ``unit_options`` are pairs for the [Service] section of systemd.unit(5); they replace
+    ours of the same name. ``start_pre`` and ``stop_post`` are commands that root runs before each start and after each
+    end, whatever comes of the latter; only systemd sees each end, so a daemon has none. ``opened_taps`` are for a
+    daemon only: systemd cannot pass them on.
     """
 
     name: str
@@ -59,6 +74,9 @@ class Service:
     reload: bool = False
     after: tuple[str, ...] = ()
     unit_options: tuple[tuple[str, str], ...] = ()
+    start_pre: tuple[tuple[str, ...], ...] = ()
+    stop_post: tuple[tuple[str, ...], ...] = ()
+    opened_taps: tuple[OpenedTap, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", self.name):
@@ -88,7 +106,8 @@ class Service:
         data = json.loads(text)
         if not isinstance(data, dict) or not set(data) <= {f.name for f in fields(cls)}:
             raise ValueError("not a service")
-        return cls(**{name: _frozen(value) for name, value in data.items()})
+        taps = tuple(OpenedTap(**_frozen(tap)) for tap in data.pop("opened_taps", ()))
+        return cls(**{name: _frozen(value) for name, value in data.items()}, opened_taps=taps)
 
 
 @dataclass(frozen=True)
@@ -106,4 +125,6 @@ class ServiceState:
 
 
 def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _frozen(v) for k, v in value.items()}
     return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
