@@ -1,0 +1,43 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Any Python from 3.9 on can start the tool chain, which then chooses the newest there is.
+PYTHON ?= python3
+export PYTHONDONTWRITEBYTECODE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup site check teardown test lint unit integration quickstart-test clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## install what is missing, make the virtual environments
+	@$(PYTHON) -m tools.setup
+
+site: setup ## the quick start: two guests on a NAT network of a sandbox host
+	@tools/virtnet quickstart site
+
+check: setup ## what another `make site` would change
+	@tools/virtnet quickstart check
+
+teardown: setup ## remove all that `make site` made
+	@tools/virtnet quickstart teardown
+
+test: ## all of the following tests, and a table at the end
+	@$(PYTHON) -m tools.check lint unit integration quickstart-test
+
+lint: ## ruff, yamllint, ansible-lint, antsibull, ansible-test sanity
+	@$(PYTHON) -m tools.check lint
+
+unit: ## unit tests on every Python of this machine
+	@$(PYTHON) -m tools.check unit
+
+integration: ## modules against the kernel in sandbox hosts, with the oldest and the newest libraries
+	@$(PYTHON) -m tools.check integration
+
+quickstart-test: setup ## the quick start, again, with and without check mode, and its teardown
+	@tools/virtnet quickstart test
+
+clean: ## remove what belongs to this checkout from the cache, and what tests leave here
+	@$(PYTHON) -m tools.clean
