@@ -128,9 +128,7 @@ class Player:
         """Run a playbook, named by FQCN or path, with the hosts in group ``hypervisors``; else as a call."""
         return checked(self._run(hosts, name, **options).finish())
 
-    def start(
-        self, hosts: Hosts, tasks: Sequence[dict[str, Any]], gather_facts: bool = False, **options: Any
-    ) -> Run:
+    def start(self, hosts: Hosts, tasks: Sequence[dict[str, Any]], gather_facts: bool = False, **options: Any) -> Run:
         """Begin to run tasks; what follows is up to the test.
 
         Options: ``check``, ``diff`` (bool), ``vars`` (host variables), ``env`` (of ansible-playbook),
