@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Hashable, Mapping
+from typing import Any, Hashable, Iterable, Mapping
 
 from ._spec.base import Resource, SpecError, Step
 
@@ -23,6 +23,10 @@ class Change:
     @property
     def steps(self) -> list[Step]:
         return type(self.after or self.before).steps(self.before, self.after)
+
+    @property
+    def views(self) -> list[tuple[Any, Any]]:
+        return type(self.after or self.before).views(self.before, self.after)
 
     def undo(self, world: Any) -> Change:
         """The change that leads back to ``before`` from `world`, however far this one had come.
@@ -40,8 +44,8 @@ class Change:
         return Change(self.key, now, replace(now, **touched))
 
 
-def plan(wants: list[Resource], world: Any) -> list[Change]:
-    """The changes that lead from `world` to `wants`: removals first, then in the order of the user's list.
+def plan(wants: list[Resource], world: Any, strays: Iterable[Resource] = ()) -> list[Change]:
+    """The changes that lead from `world` to `wants` and without `strays`, in the order of the user's list.
 
     Several wants may speak of one key (rules of one chain); each adds to what the ones before it left.
     """
@@ -51,8 +55,15 @@ def plan(wants: list[Resource], world: Any) -> list[Change]:
         if want.key not in before:
             before[want.key] = after[want.key] = want.have(world)
         after[want.key] = want.target(world, after[want.key])
-    changes = [Change(key, before[key], after[key]) for key in before if before[key] != after[key]]
-    return sorted(changes, key=lambda change: change.after is not None)
+    changes = [Change(stray.key, stray, None) for stray in strays]
+    changes += [Change(key, before[key], after[key]) for key in before if before[key] != after[key]]
+    return sorted(changes, key=_rank)
+
+
+def _rank(change: Change) -> int:
+    if change.after is not None:
+        return 0
+    return 1 if change.before.removed_last else -1
 
 
 def check_unique(wants: list[Resource]) -> None:
@@ -67,4 +78,5 @@ def check_unique(wants: list[Resource]) -> None:
 
 def shown(changes: list[Change], side: str) -> list[Mapping[str, Any]]:
     """The resources on one side (``before`` or ``after``) of the changes, as a user sees them."""
-    return [getattr(change, side).as_dict() for change in changes if getattr(change, side) is not None]
+    pairs = [pair for change in changes for pair in change.views]
+    return [pair[side == "after"] for pair in pairs if pair[side == "after"] is not None]

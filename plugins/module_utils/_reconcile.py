@@ -49,6 +49,7 @@ def argument_spec(spec: type[Resource]) -> dict[str, Any]:
     element["name"]["required"] = True
     return {
         **copy.deepcopy(spec.argument_spec),
+        **copy.deepcopy(spec.run_options),
         "config": {"type": "list", "elements": "dict", "options": element},
         "purge": {"type": "bool", "default": False},
     }
@@ -59,15 +60,16 @@ def parse(spec: type[Resource], params: dict[str, Any]) -> list[Resource]:
     if params["config"] is None:
         if params["purge"]:
             raise SpecError("purge: it removes what is not listed under 'config'; give 'config' too")
-        return [spec.parse(params)]
+        return spec.gathered([spec.parse(params)])
+    options = {name: params[name] for name in spec.run_options}
     wants = []
     for entry in params["config"]:
         try:
-            wants.append(spec.parse(entry))
+            wants.append(spec.parse({**entry, **options}))
         except SpecError as exc:
             raise SpecError(f"config, '{entry['name']}': {exc}") from exc
     check_unique(wants)
-    return wants
+    return spec.gathered(wants)
 
 
 def reconcile(spec: type[Resource], adapter: Any, wants: list[Resource], purge: bool, check_mode: bool) -> dict[str, Any]:
@@ -78,14 +80,17 @@ def reconcile(spec: type[Resource], adapter: Any, wants: list[Resource], purge: 
             changes = _plan(spec, wants, world, purge)
             if world.missing and not check_mode:
                 raise SpecError("; ".join(world.missing))
+            warnings = [f"{text} (in check mode it is taken for granted)" for text in world.missing] + world.warnings
             if changes and not check_mode:
-                _apply(spec, adapter, wants, changes, purge)
+                world = _apply(spec, adapter, wants, changes, purge)
+                warnings += [text for text in world.warnings if text not in warnings]
             return {
+                **spec.report(wants, world, changes),
                 "changed": bool(changes),
                 "commands": [step.line for change in changes for step in change.steps],
                 "before": shown(changes, "before"),
                 "after": shown(changes, "after"),
-                "warnings": [f"{text} (in check mode it is taken for granted)" for text in world.missing],
+                "warnings": warnings,
             }
     finally:
         adapter.close()
@@ -96,17 +101,19 @@ def _observe(adapter: Any, wants: list[Resource], purge: bool) -> Any:
 
 
 def _plan(spec: type[Resource], wants: list[Resource], world: Any, purge: bool) -> list[Change]:
-    strays = spec.strays(wants, world) if purge else []
-    return [Change(stray.key, stray, None) for stray in strays] + plan(wants, world)
+    return plan(wants, world, spec.strays(wants, world) if purge else ())
 
 
-def _apply(spec: type[Resource], adapter: Any, wants: list[Resource], changes: list[Change], purge: bool) -> None:
+def _apply(spec: type[Resource], adapter: Any, wants: list[Resource], changes: list[Change], purge: bool) -> Any:
+    """Make the changes; returns the world as it is then."""
     try:
         adapter.commit([step for change in changes for step in change.steps])
-        left = _plan(spec, wants, _observe(adapter, wants, purge), purge)
+        world = _observe(adapter, wants, purge)
+        left = _plan(spec, wants, world, purge)
         if left:
             lines = "; ".join(step.line for change in left for step in change.steps)
             raise HostError(f"the host took every change, but reading it back shows these still to be made: {lines}")
+        return world
     except (HostError, SpecError) as exc:
         raise HostError(f"{exc}. {_undo(adapter, wants, changes, purge)}") from exc
     except BaseException:

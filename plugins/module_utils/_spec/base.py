@@ -49,6 +49,21 @@ class Resource:
     """
 
     kind = ""
+    #: A removal comes first, to make room for what is added; or last, when all the rest has worked, where that
+    #: cannot be in its way and what hangs on the removed thing (processes, guests) cannot be brought back.
+    removed_last = False
+    #: The argument spec of what holds for a whole run and is given beside ``config``, not in its entries.
+    run_options: Mapping[str, Any] = {}
+
+    @classmethod
+    def gathered(cls, wants: list[Any]) -> list[Any]:
+        """The resources that the entries of the user's list stand for, where several make up one (rules of a table)."""
+        return wants
+
+    @staticmethod
+    def views(before: Any, after: Any) -> list[tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]:
+        """What a user is shown of a change, before and after: the whole resource, or only the parts that differ."""
+        return [tuple(resource and resource.as_dict() for resource in (before, after))]
 
     def have(self, world: Any) -> Any:
         """This resource as `world` has it, or ``None``."""
@@ -59,6 +74,11 @@ class Resource:
         """What carries our mark in `world` and nobody wants: the things that ``purge`` removes."""
         wanted = {want.key for want in wants}
         return [cls.observed(world, key) for key in cls.owned_keys(world) if key not in wanted]
+
+    @classmethod
+    def report(cls, wants: list[Any], world: Any, changes: list[Any]) -> dict[str, Any]:
+        """More for the module's result; in check mode `world` is the one before the changes."""
+        return {}
 
     @classmethod
     def data_fields(cls) -> list[str]:
