@@ -67,13 +67,13 @@ def _rank(change: Change) -> int:
 
 
 def check_unique(wants: list[Resource]) -> None:
-    """Refuse a list that names one resource twice: the second would silently win."""
+    """Refuse a list that names one thing twice: the second would silently win."""
     seen: set[Hashable] = set()
     for want in wants:
-        identity = getattr(want, "identity", want.key)
-        if identity in seen:
-            raise SpecError(f"config: '{getattr(want, 'name', identity)}' is listed twice; keep one of them")
-        seen.add(identity)
+        for name, claim in want.claims():
+            if claim in seen:
+                raise SpecError(f"config: '{name}' is listed twice; keep one of them")
+            seen.add(claim)
 
 
 def shown(changes: list[Change], side: str) -> list[Mapping[str, Any]]:

@@ -26,7 +26,7 @@ def run_module(spec: type[Resource], adapter: Callable[[], Any]) -> None:
     """The whole of a module's ``main()``: one resource by flat options, or many under ``config``."""
     module = AnsibleModule(
         argument_spec=argument_spec(spec),
-        mutually_exclusive=[("config", "name")],
+        mutually_exclusive=[("config", option) for option in spec.argument_spec],
         required_one_of=[("config", "name")],
         supports_check_mode=True,
     )

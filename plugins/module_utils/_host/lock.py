@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -27,7 +28,8 @@ def host_lock(held: bool = True) -> Iterator[None]:
         return
     try:
         _PATH.parent.mkdir(mode=0o755, exist_ok=True)
-        lock = _PATH.open("w")
+        # Not for others to open: who can, can keep it for ever.
+        lock = os.fdopen(os.open(_PATH, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w")
     except OSError as exc:
         raise HostError(f"{_PATH} cannot be opened ({exc.strerror}); run as root ('become: true')") from exc
     with lock:

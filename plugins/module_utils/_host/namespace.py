@@ -45,7 +45,14 @@ def entered(netns: str | None) -> Iterator[None]:
         yield
         return
     with descriptor(None) as home, descriptor(netns) as there:
-        _setns(there)
+        try:
+            _setns(there)
+        except PermissionError:
+            raise HostError(f"namespace '{netns}' cannot be entered; run as root ('become: true')") from None
+        except OSError as exc:
+            raise HostError(
+                f"namespace '{netns}' cannot be entered ({exc.strerror}); if it is a left-over, 'ip netns delete {netns}'"
+            ) from exc
         try:
             yield
         finally:
@@ -79,7 +86,11 @@ def _command(pid: str) -> str:
 
 
 def _ip(*words: str) -> str:
-    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False, env=environment)
+    except FileNotFoundError:
+        raise HostError("the command 'ip' is not found; install iproute2") from None
     if done.returncode:
         raise HostError(f"'ip {' '.join(words)}' failed: {done.stderr.strip()}")
     return done.stdout
@@ -93,7 +104,14 @@ def _path(key: str) -> Path:
 def read_sysctls(netns: str | None, keys: Iterable[str]) -> dict[str, str]:
     """The values of those `keys` that exist, words parted by one tab as the kernel shows them."""
     with entered(netns):
-        return {key: "\t".join(_path(key).read_text().split()) for key in keys if _path(key).is_file()}
+        return {key: _read(key) for key in keys if _path(key).is_file()}
+
+
+def _read(key: str) -> str:
+    try:
+        return "\t".join(_path(key).read_text().split())
+    except OSError as exc:
+        raise HostError(f"sysctls: '{key}' cannot be read ({exc.strerror}), so it cannot be kept at a value") from exc
 
 
 def write_sysctl(netns: str | None, key: str, value: str) -> None:

@@ -15,21 +15,18 @@ import os
 import pwd
 import socket
 from contextlib import contextmanager
-from typing import Any, Iterator
+from dataclasses import replace
+from typing import Any, Iterator, Mapping
 
 from .._spec.base import Resource, Step
-from .._spec.ip import BRIDGE_OPTIONS
 from .._spec.world import Link, Route, World
-from . import namespace, tuntap
+from . import journal, namespace, tuntap
 from .errors import HostError
+from .journal import Place
+from .links import read_links
 
-_IFF_UP = 0x1
-_IFA_F_PERMANENT = 0x80
 _IFA_F_NODAD = 0x02
-_RT_TABLE_MAIN = 254
-#: RTPROT_BOOT and RTPROT_STATIC: what a person or this collection made, see rtnetlink(7).
-_ROUTE_PROTOCOLS = (3, 4)
-_IPV6_DEFAULT_METRIC = 1024
+_RT_SCOPE_LINK = 253
 
 
 class Netlink:
@@ -37,7 +34,9 @@ class Netlink:
 
     def __init__(self) -> None:
         self._sockets: dict[str | None, Any] = {}
-        self._indexes: dict[tuple[str | None, str], int] = {}
+        self._indexes: dict[Place, int] = {}
+        self._journal: set[Place] = set()
+        self._unfinished: set[Place] = set()
 
     def close(self) -> None:
         for ipr in self._sockets.values():
@@ -49,36 +48,45 @@ class Netlink:
     def observe(self, wants: list[Resource], everything: bool = False) -> World:
         """The links of every namespace that `wants` speak of, or of every one there is, in one dump each."""
         self.close()
-        self._indexes.clear()
         existing = set(namespace.names())
         # A veth that is named by one end only may have the other anywhere.
         everywhere = everything or any(want.kind == "veth" and want.peer is None for want in wants)
         names = {None, *_namespaces_of(wants), *(existing if everywhere else ())}
         asked = {w.name: dict(w.sysctls or ()) for w in wants if w.kind == "netns" and w.name in existing}
-        return World(
-            {n: self._links(n) if n is None or n in existing else None for n in names},
-            sysctls={n: namespace.read_sysctls(n, keys) for n, keys in asked.items()},
-            processes={w.name: namespace.processes(w.name) for w in wants if w.name in asked and w.state == "absent"},
-            ids=_ids(wants),
-        )
+        with _plainly("reading the network interfaces"):
+            links = self._links(names & {None, *existing}, wants)
+            return World(
+                {**dict.fromkeys(names), **links},
+                sysctls={n: namespace.read_sysctls(n, keys) for n, keys in asked.items()},
+                processes={w.name: namespace.processes(w.name) for w in wants if w.name in asked and w.state == "absent"},
+                ids=_ids(wants),
+            )
 
-    def _links(self, netns: str | None) -> dict[str, Link]:
-        ipr = self._socket(netns)
-        addresses: dict[int, list[str]] = {}
-        for message in ipr.get_addr():
-            if text := _permanent_address(message):
-                addresses.setdefault(message["index"], []).append(text)
-        routes: dict[int, list[Route]] = {}
-        for message in ipr.get_routes(table=_RT_TABLE_MAIN):
-            if message.get_attr("RTA_OIF") and message["proto"] in _ROUTE_PROTOCOLS:
-                routes.setdefault(message.get_attr("RTA_OIF"), []).append(_route(message))
-        messages = list(ipr.get_links())
-        names = {m["index"]: m.get_attr("IFLA_IFNAME") for m in messages}
-        self._indexes.update({(netns, name): index for index, name in names.items()})
-        return {
-            names[m["index"]]: _link(m, names, addresses.get(m["index"], []), routes.get(m["index"], []))
-            for m in messages
-        }
+    def _links(self, names: set[str | None], wants: list[Resource]) -> dict[str | None, dict[str, Link]]:
+        found = {netns: read_links(self._socket(netns), _listed_addresses(wants, netns)) for netns in names}
+        self._indexes = {(netns, name): link.index for netns in found for name, link in found[netns].items()}
+        unmarked = {place for place in self._indexes if not found[place[0]][place[1]].alias}
+        self._journal = journal.read()
+        self._unfinished = {place for place in self._journal if place in unmarked or place[0] not in found}
+        for netns, name in self._unfinished & unmarked:
+            found[netns][name] = replace(found[netns][name], unfinished=True)
+        if any(want.kind == "veth" for want in wants):
+            self._find_peers(found)
+        return found
+
+    def _find_peers(self, found: dict[str | None, dict[str, Link]]) -> None:
+        names = {(netns, index): name for (netns, name), index in self._indexes.items()}
+        for netns, links in found.items():
+            for link in [link for link in links.values() if link.kind == "veth"]:
+                index, nsid = link.info["peer_index"], link.info["peer_nsid"]
+                for there in found:
+                    if (there, index) in names and nsid == (None if there == netns else self._nsid(netns, there)):
+                        links[link.name] = replace(link, peer=(there, names[there, index]))
+
+    def _nsid(self, netns: str | None, there: str | None) -> int:
+        """The number by which one namespace knows another one: `ip netns list-id`."""
+        with namespace.descriptor(there) as fd:
+            return self._socket(netns).get_netnsid(fd=fd)["nsid"]
 
     def _socket(self, netns: str | None) -> Any:
         from pyroute2 import IPRoute
@@ -90,18 +98,25 @@ class Netlink:
 
     def _index(self, netns: str | None, name: str) -> int:
         if (netns, name) not in self._indexes:
-            found = list(self._socket(netns).link_lookup(ifname=name))
-            if not found:
-                raise HostError(f"interface '{name}' has vanished")
-            self._indexes[netns, name] = found[0]
+            with namespace.entered(netns):
+                self._indexes[netns, name] = socket.if_nametoindex(name)
         return self._indexes[netns, name]
 
     # -- changes ---------------------------------------------------------------------------------
 
     def commit(self, steps: list[Step]) -> None:
+        made = {place for step in steps for place in _made(step) if place not in self._indexes}
+        self._write_journal(self._unfinished | made)
         for step in steps:
-            with _plainly(step):
+            with _plainly(f"'{step.line}'"):
                 getattr(self, f"_{step.op}")(**step.args)
+        self._unfinished -= {place for step in steps for place in _settled(step)}
+        self._write_journal(self._unfinished)
+
+    def _write_journal(self, places: set[Place]) -> None:
+        if places != self._journal:
+            journal.write(places)
+            self._journal = places
 
     def _netns_add(self, name: str) -> None:
         namespace.create(name)
@@ -136,13 +151,16 @@ class Netlink:
     def _veth_add(self, netns: str | None, name: str, peer_netns: str | None, peer_name: str) -> None:
         with namespace.descriptor(peer_netns) as fd:
             self._socket(netns).link("add", ifname=name, kind="veth", peer={"ifname": peer_name, "net_ns_fd": fd})
+        # An end that was there before went with its other end.
+        self._indexes.pop((peer_netns, peer_name), None)
 
     def _tap_set(self, netns: str | None, **options: Any) -> None:
         with namespace.entered(netns):
             tuntap.set_persistent(**options)
 
-    def _master_set(self, netns: str | None, name: str, master: str | None) -> None:
-        self._link_set(netns, name, master=self._index(netns, master) if master else 0)
+    def _master_set(self, netns: str | None, name: str, master: str | None, up: bool) -> None:
+        attributes = {"state": "up"} if up else {}
+        self._link_set(netns, name, master=self._index(netns, master) if master else 0, **attributes)
 
     def _isolated_set(self, netns: str | None, name: str, isolated: bool) -> None:
         self._socket(netns).brport("set", index=self._index(netns, name), isolated=int(isolated))
@@ -161,31 +179,54 @@ class Netlink:
     def _route_add(self, netns: str | None, name: str, route: Route) -> None:
         self._socket(netns).route("add", oif=self._index(netns, name), **_route_arguments(route))
 
+    def _route_replace(self, netns: str | None, name: str, route: Route) -> None:
+        self._socket(netns).route("replace", oif=self._index(netns, name), **_route_arguments(route))
+
     def _route_del(self, netns: str | None, name: str, route: Route) -> None:
         self._socket(netns).route("del", oif=self._index(netns, name), **_route_arguments(route))
 
 
 @contextmanager
-def _plainly(step: Step) -> Iterator[None]:
-    """Turn whatever netlink or the kernel says about one step into one sentence about it."""
+def _plainly(action: str) -> Iterator[None]:
+    """Turn whatever netlink or the kernel says about one action into one sentence about it."""
     from pyroute2.netlink.exceptions import NetlinkError
 
     try:
         yield
     except NetlinkError as exc:
-        raise HostError(f"'{step.line}' failed: {os.strerror(exc.code)}") from exc
+        raise HostError(f"{action} failed: {os.strerror(exc.code)}") from exc
     except OSError as exc:
-        raise HostError(f"'{step.line}' failed: {exc.strerror or exc}") from exc
+        raise HostError(f"{action} failed: {exc.strerror or exc}") from exc
 
 
-def _namespaces_of(wants: list[Resource]) -> set[str]:
-    found = set()
-    for want in wants:
-        if want.kind == "netns":
-            found.add(want.name)
-        for part in (want, getattr(want, "near", None), getattr(want, "peer", None)):
-            found.add(getattr(part, "netns", None))
-    return found - {None}
+def _made(step: Step) -> list[Place]:
+    """The places of the links that a step makes, without our mark yet; a namespace has its mark on its loopback."""
+    if step.op == "netns_add":
+        return [(step.args["name"], "lo")]
+    return [(step.args["netns"], step.args["name"])] if step.op in ("link_add", "tap_set", "veth_add") else []
+
+
+def _settled(step: Step) -> list[Place]:
+    """The places where nothing unmarked is left after a step."""
+    if step.op == "netns_del":
+        return [(step.args["name"], "lo")]
+    gone = step.op in ("link_del", "link_move") or "ifalias" in step.args
+    return [(step.args["netns"], step.args["name"])] if gone else []
+
+
+def _parts(wants: list[Resource]) -> list[Any]:
+    """The wanted links: a veth has two."""
+    return [part for want in wants for part in (want.ends() if want.kind == "veth" else [want])]
+
+
+def _namespaces_of(wants: list[Resource]) -> set[str | None]:
+    return {want.name if want.kind == "netns" else want.netns for want in _parts(wants)}
+
+
+def _listed_addresses(wants: list[Resource], netns: str | None) -> dict[str, tuple[str, ...]]:
+    """What is wanted of each link in that namespace."""
+    ends = [part for part in _parts(wants) if part.kind != "netns" and part.netns == netns]
+    return {end.key[1]: getattr(end, "addresses", None) or () for end in ends}
 
 
 def _ids(wants: list[Resource]) -> dict[tuple[str, str], int]:
@@ -200,76 +241,13 @@ def _ids(wants: list[Resource]) -> dict[tuple[str, str], int]:
     return found
 
 
-def _permanent_address(message: Any) -> str | None:
-    """The address of an RTM_NEWADDR message, unless it is link-local or came by DHCP or SLAAC."""
-    flags = message.get_attr("IFA_FLAGS")
-    link_local = message["family"] == socket.AF_INET6 and message["scope"] == 253
-    if link_local or not (message["flags"] if flags is None else flags) & _IFA_F_PERMANENT:
-        return None
-    address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-    return f"{address}/{message['prefixlen']}"
-
-
-def _route(message: Any) -> Route:
-    v6 = message["family"] == socket.AF_INET6
-    dst = message.get_attr("RTA_DST") or ("::" if v6 else "0.0.0.0")
-    metric = message.get_attr("RTA_PRIORITY") or None
-    gateway = message.get_attr("RTA_GATEWAY")
-    return Route(f"{dst}/{message['dst_len']}", gateway, None if v6 and metric == _IPV6_DEFAULT_METRIC else metric)
-
-
-def _route_arguments(route: Route) -> dict[str, Any]:
-    arguments = {"dst": route.dst, "family": socket.AF_INET6 if ":" in route.dst else socket.AF_INET}
+def _route_arguments(route: Route) -> Mapping[str, Any]:
+    v4 = ":" not in route.dst
+    arguments: dict[str, Any] = {"dst": route.dst, "family": socket.AF_INET if v4 else socket.AF_INET6}
     if route.gateway:
         arguments["gateway"] = route.gateway
+    elif v4:
+        arguments["scope"] = _RT_SCOPE_LINK
     if route.metric:
         arguments["priority"] = route.metric
     return arguments
-
-
-def _link(message: Any, names: dict[int, str], addresses: list[str], routes: list[Route]) -> Link:
-    info = message.get_attr("IFLA_LINKINFO")
-    kind = (info.get_attr("IFLA_INFO_KIND") if info else None) or ""
-    data = info.get_attr("IFLA_INFO_DATA") if info else None
-    port = info.get_attr("IFLA_INFO_SLAVE_DATA") if info else None
-    return Link(
-        index=message["index"],
-        name=names[message["index"]],
-        kind=kind,
-        mac=message.get_attr("IFLA_ADDRESS") or "",
-        mtu=message.get_attr("IFLA_MTU"),
-        up=bool(message["flags"] & _IFF_UP),
-        carrier=bool(message.get_attr("IFLA_CARRIER")),
-        alias=message.get_attr("IFLA_IFALIAS"),
-        master=names.get(message.get_attr("IFLA_MASTER")),
-        peer_index=message.get_attr("IFLA_LINK"),
-        isolated=_isolated(port),
-        info=_INFO[kind](data) if kind in _INFO else {},
-        addresses=tuple(sorted(addresses)),
-        routes=tuple(routes),
-    )
-
-
-def _isolated(port: Any) -> bool | None:
-    return bool(port.get_attr("IFLA_BRPORT_ISOLATED")) if hasattr(port, "get_attr") else None
-
-
-def _bridge_info(data: Any) -> dict[str, Any]:
-    info = {}
-    for name, (attribute, _word, scale) in BRIDGE_OPTIONS.items():
-        value = data.get_attr(f"IFLA_{attribute.upper()}")
-        info[name] = bool(value) if name in ("stp", "vlan_filtering") else value // scale
-    return info
-
-
-def _tun_info(data: Any) -> dict[str, Any]:
-    return {
-        "mode": "tap" if data.get_attr("IFLA_TUN_TYPE") == tuntap.IFF_TAP else "tun",
-        "owner": data.get_attr("IFLA_TUN_OWNER"),
-        "group": data.get_attr("IFLA_TUN_GROUP"),
-        "multi_queue": bool(data.get_attr("IFLA_TUN_MULTI_QUEUE")),
-        "vnet_hdr": bool(data.get_attr("IFLA_TUN_VNET_HDR")),
-    }
-
-
-_INFO = {"bridge": _bridge_info, "tun": _tun_info}

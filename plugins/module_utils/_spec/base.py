@@ -12,7 +12,7 @@ module (``state``, ``adopt``); they are no part of the resource, are not compare
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Mapping
+from typing import Any, Hashable, Mapping
 
 #: What this collection writes into IFLA_IFALIAS (see ip-link(8), ``alias``) of what it makes.
 MARK = "virtnet.qemu"
@@ -64,6 +64,11 @@ class Resource:
     def views(before: Any, after: Any) -> list[tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]:
         """What a user is shown of a change, before and after: the whole resource, or only the parts that differ."""
         return [tuple(resource and resource.as_dict() for resource in (before, after))]
+
+    def claims(self) -> list[tuple[Any, Hashable]]:
+        """What no other resource of the same list may be about: its name for the user, and what it is known by."""
+        identity = getattr(self, "identity", self.key)
+        return [(getattr(self, "name", identity), identity)]
 
     def have(self, world: Any) -> Any:
         """This resource as `world` has it, or ``None``."""

@@ -7,18 +7,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Hashable
 
 from . import address, ip, link
 from .base import MARK, Resource, SpecError, Step, control, hidden
-from .world import Link, World, require_owned
+from .world import Link, Route, World, require_owned
 
 
 @dataclass(frozen=True)
 class Bridge(Resource):
-    """``forward_delay`` and ``ageing_time`` are in seconds, ``mtu`` in bytes."""
+    """``forward_delay`` and ``ageing_time`` are in seconds, ``mtu`` in bytes.
+
+    ``isolated`` are those of the ports that are isolated; ``homes`` are ports as they were before they joined.
+    """
 
     kind = "bridge"
+    removed_last = True
 
     name: str
     netns: str | None = None
@@ -32,6 +36,10 @@ class Bridge(Resource):
     vlan_filtering: bool | None = None
     alias: str | None = hidden()
     up: bool | None = hidden()
+    routes: tuple[Route, ...] | None = hidden()
+    isolated: tuple[str, ...] | None = hidden()
+    secondary: tuple[str, ...] = control(())
+    homes: tuple[Link, ...] = control(())
     state: str = control("present")
     adopt: bool = control(False)
     purge_ports: bool = control(False)
@@ -77,6 +85,10 @@ class Bridge(Resource):
     def key(self) -> tuple[str | None, str]:
         return self.netns, self.name
 
+    def claims(self) -> list[tuple[str, Hashable]]:
+        ports = self.ports if self.ports and self.state == "present" else ()
+        return super().claims() + [(port, ("port", self.netns, port)) for port in ports]
+
     @classmethod
     def owned_keys(cls, world: World) -> list[tuple[str | None, str]]:
         return world.owned(cls.kind)
@@ -87,12 +99,15 @@ class Bridge(Resource):
         found = world.link(netns, name, cls.kind)
         if found is None:
             return None
-        ports = tuple(sorted(p.name for p in world.links(netns).values() if p.master == name))
+        ports = sorted((p for p in world.links(netns).values() if p.master == name), key=lambda p: p.name)
         return cls(
             name=name,
             netns=netns,
-            ports=ports,
+            ports=tuple(p.name for p in ports),
+            isolated=tuple(p.name for p in ports if p.isolated),
             addresses=found.addresses,
+            secondary=found.secondary,
+            routes=found.routes,
             mac=found.mac,
             mtu=found.mtu,
             alias=found.alias,
@@ -100,32 +115,40 @@ class Bridge(Resource):
             **{option: found.info[option] for option in ip.BRIDGE_OPTIONS},
         )
 
+    def have(self, world: World) -> Bridge | None:
+        found = self.observed(world, self.key)
+        return found and replace(found, homes=self.homes)
+
     def target(self, world: World, have: Bridge | None) -> Bridge | None:
         if have is not None:
             require_owned(world.link(*self.key), self.adopt)
         if self.state == "absent":
             return None
         world.require_netns("netns", self.netns)
-        for port in self.ports or ():
-            self._check_port(world.require_link("ports", self.netns, port))
-        after = self.overlay(have or Bridge(name=self.name, netns=self.netns))
-        if have is not None and self.ports is not None and not self.purge_ports:
-            after = replace(after, ports=tuple(sorted({*have.ports, *self.ports})))
+        listed = [world.require_link("ports", self.netns, port) for port in self.ports or ()]
+        joining = tuple(port for port in listed if port and port.master != self.name)
+        self._check_ports(joining)
+        after = self.overlay(have or Bridge(name=self.name, netns=self.netns), homes=joining)
+        if have is not None and self.ports is not None:
+            ports = self.ports if self.purge_ports else sorted({*have.ports, *self.ports})
+            after = replace(after, ports=tuple(ports), isolated=tuple(p for p in have.isolated if p in ports))
         # br_set_forward_delay in net/bridge/br_stp.c: the range holds only while STP runs.
         if after.stp and after.forward_delay is not None and after.forward_delay < 2:
             raise SpecError(f"forward_delay: {after.forward_delay} s is too short with 'stp: true'; it is from 2 to 30 s")
         return after
 
-    def _check_port(self, port: Link | None) -> None:
-        if port and port.master not in (None, self.name) and not self.adopt:
-            raise SpecError(
-                f"ports: '{port.name}' is a port of '{port.master}'; take it off there first, or move it with 'adopt: true'"
-            )
+    def _check_ports(self, joining: tuple[Link, ...]) -> None:
+        for port in joining:
+            if port.master and not self.adopt:
+                raise SpecError(
+                    f"ports: '{port.name}' is a port of '{port.master}'; "
+                    "take it off there first, or move it with 'adopt: true'"
+                )
 
     @classmethod
     def steps(cls, before: Bridge | None, after: Bridge | None) -> list[Step]:
         if after is None:
-            return [ip.link_del(*before.key)]
+            return [ip.link_del(*before.key)] + [step for home in before.homes for step in _send_home(before, home)]
         options = {
             option: getattr(after, option)
             for option in ip.BRIDGE_OPTIONS
@@ -145,12 +168,24 @@ def _seconds(option: str, value: int | None, most: int) -> int | None:
 
 
 def _port_steps(before: Bridge | None, after: Bridge) -> list[Step]:
-    def join(port: str) -> Step:
-        return ip.set_master(after.netns, port, after.name)
+    old, new = before.ports if before else (), after.ports or ()
+    homes = {home.name: home for home in before.homes} if before else {}
+    left = [port for port in old if port not in new]
+    joined = [port for port in new if port not in old]
+    return (
+        [step for port in left for step in _leave(after, port, homes.get(port))]
+        + [ip.set_master(after.netns, port, after.name, up=True) for port in joined]
+        + [ip.set_isolated(after.netns, port, True) for port in joined if port in (after.isolated or ())]
+    )
 
-    def leave(port: str) -> Step:
-        return ip.set_master(after.netns, port, None)
 
-    joined = [p for p in after.ports or () if p not in (before.ports if before else ())]
-    ups = [ip.set_up(after.netns, port, True) for port in joined]
-    return ip.difference(before.ports if before else (), after.ports, leave, join) + ups
+def _leave(bridge: Bridge, port: str, home: Link | None) -> list[Step]:
+    return _send_home(bridge, home) if home else [ip.set_master(bridge.netns, port, None)]
+
+
+def _send_home(bridge: Bridge, home: Link) -> list[Step]:
+    """What leads a port back to where it was before it joined the bridge."""
+    steps = [ip.set_master(bridge.netns, home.name, home.master)]
+    if home.isolated:
+        steps.append(ip.set_isolated(bridge.netns, home.name, True))
+    return steps if home.up else steps + [ip.set_up(bridge.netns, home.name, False)]

@@ -22,24 +22,47 @@ def steps(before: Any, after: Any) -> list[Step]:
         value = getattr(after, name)
         if value is not None and value != getattr(before, name, None):
             changes.append(step(*after.key, value))
-    changes += _addresses(after.key, getattr(before, "addresses", None), getattr(after, "addresses", None))
+    # Routes go before the addresses that they may vanish with, and come when the link is up.
+    changes += [ip.route_del(*after.key, r) for r in _routes(before) if r not in _routes(after)]
+    changes += _addresses(after.key, before, after)
     if after.up is not None and after.up != getattr(before, "up", False):
         changes.append(ip.set_up(*after.key, after.up))
-    return changes + ip.difference(
-        getattr(before, "routes", None),
-        getattr(after, "routes", None),
-        lambda route: ip.route_del(*after.key, route),
-        lambda route: ip.route_add(*after.key, route),
+    lost = [r for r in _routes(before) if r in _routes(after)] if _loses_routes(before, after) else []
+    changes += [ip.route_add(*after.key, r, "replace") for r in lost if ip_version(r.dst) == 4]
+    return changes + [ip.route_add(*after.key, r) for r in _routes(after) if r not in _routes(before)]
+
+
+def _addresses(key: tuple, before: Any, after: Any) -> list[Step]:
+    """Secondaries are removed first: with their primary they may vanish (ip-sysctl: promote_secondaries)."""
+    old, new = _of(before, "addresses"), _of(after, "addresses")
+    gone = sorted((a for a in old if a not in new), key=lambda a: a not in before.secondary)
+    return (
+        [ip.address_del(*key, a) for a in gone]
+        + [ip.address_add(*key, a, "replace") for a in _vanishing(before, after)]
+        + [ip.address_add(*key, a) for a in new if a not in old]
     )
 
 
-def _addresses(key: tuple, before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> list[Step]:
-    """Removing an IPv4 address takes its secondaries with it (ip-sysctl: promote_secondaries), so put them back."""
-    old, new = before or (), after or ()
-    gone = [a for a in old if a not in new]
-    lost = {_subnet(a) for a in gone if ip_version(a) == 4}
-    back = [a for a in new if a not in old or _subnet(a) in lost]
-    return [ip.address_del(*key, a) for a in gone] + [ip.address_add(*key, a) for a in back]
+def _vanishing(before: Any, after: Any) -> list[str]:
+    """The secondaries that are to stay, but whose primary is removed."""
+    old, new = _of(before, "addresses"), _of(after, "addresses")
+    subnets = {_subnet(a) for a in old if a not in new and a not in before.secondary}
+    return [a for a in old if a in new and a in before.secondary and _subnet(a) in subnets]
+
+
+def _loses_routes(before: Any, after: Any) -> bool:
+    """Without any IPv4 address left, a link loses its IPv4 routes (fib_inetaddr_event in net/ipv4/fib_frontend.c)."""
+    old, new = _of(before, "addresses"), _of(after, "addresses")
+    v4 = [a for a in old if ip_version(a) == 4]
+    return bool(v4) and not any(a in new for a in v4 if a not in _vanishing(before, after))
+
+
+def _routes(state: Any) -> tuple[Any, ...]:
+    return _of(state, "routes")
+
+
+def _of(state: Any, name: str) -> tuple[Any, ...]:
+    return getattr(state, name, None) or ()
 
 
 def _subnet(address: str) -> Any:

@@ -14,11 +14,16 @@ from .base import MARK, Resource, SpecError, Step, control, hidden
 from .world import World
 
 
+#: Each also sets the forwarding, and some redirects, of every interface: ip-sysctl of the kernel's documentation.
+_SWITCHES = ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
+
+
 @dataclass(frozen=True)
 class Netns(Resource):
     """``sysctls`` are pairs of name and value, of the ``net.`` tree inside the namespace."""
 
     kind = "netns"
+    removed_last = True
 
     name: str
     sysctls: tuple[tuple[str, str], ...] | None = None
@@ -38,8 +43,8 @@ class Netns(Resource):
     def parse(cls, params: dict[str, Any]) -> Netns:
         sysctls = params["sysctls"]
         for name in sysctls or ():
-            if not name.startswith("net."):
-                raise SpecError(f"sysctls: '{name}' is not below 'net.'; only those belong to a network namespace")
+            if not name.startswith("net.") or {"", "/", "//"} & set(name.split(".")):
+                raise SpecError(f"sysctls: '{name}' is not a name below 'net.'; only those belong to a network namespace")
         return cls(
             name=address.netns_name("name", params["name"]),
             sysctls=None if sysctls is None else tuple(sorted((k, _text(k, v)) for k, v in sysctls.items())),
@@ -66,7 +71,7 @@ class Netns(Resource):
         return cls(name=key, sysctls=sysctls, alias=loopback.alias, up=loopback.up)
 
     def target(self, world: World, have: Netns | None) -> Netns | None:
-        if have is not None and have.alias != MARK and not self.adopt:
+        if have is not None and not self.adopt and not world.links(self.name)["lo"].owned:
             raise SpecError(
                 f"name: namespace '{self.name}' exists and was not made by {MARK}; "
                 "choose another name, or take it over with 'adopt: true'"
@@ -89,8 +94,15 @@ class Netns(Resource):
             steps.append(ip.set_alias(after.name, "lo", after.alias or ""))
         if after.up and not (before and before.up):
             steps.append(ip.set_up(after.name, "lo", True))
-        old = dict(before.sysctls or ()) if before else {}
-        return steps + [ip.sysctl_set(after.name, k, v) for k, v in after.sysctls or () if old.get(k) != v]
+        return steps + [ip.sysctl_set(after.name, *pair) for pair in _to_set(before, after)]
+
+
+def _to_set(before: Netns | None, after: Netns) -> list[tuple[str, str]]:
+    """The sysctls to set, those first that set others too; when one of the forwarding switches is set, all of them."""
+    old = set(before.sysctls or ()) if before else set()
+    new = sorted(after.sysctls or (), key=lambda pair: (pair[0] not in _SWITCHES, ".all." not in pair[0]))
+    changed = [pair for pair in new if pair not in old]
+    return new if any(name in _SWITCHES for name, _value in changed) else changed
 
 
 def _text(name: str, value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import address, ip, link
 from .base import MARK, Resource, SpecError, Step, control, hidden
-from .world import World, require_owned
+from .world import Route, World, require_owned
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Tap(Resource):
     """``owner`` and ``group`` are names or ids when wanted, numeric ids when observed; ``mtu`` is in bytes."""
 
     kind = "tun"
+    removed_last = True
 
     name: str
     netns: str | None = None
@@ -32,6 +33,9 @@ class Tap(Resource):
     mac: str | None = None
     up: bool | None = None
     alias: str | None = hidden()
+    addresses: tuple[str, ...] | None = hidden()
+    routes: tuple[Route, ...] | None = hidden()
+    secondary: tuple[str, ...] = control(())
     in_use: bool = control(False)
     state: str = control("present")
     adopt: bool = control(False)
@@ -102,6 +106,9 @@ class Tap(Resource):
             mac=found.mac,
             up=found.up,
             alias=found.alias,
+            addresses=found.addresses,
+            secondary=found.secondary,
+            routes=found.routes,
             in_use=found.carrier,
         )
 
@@ -120,10 +127,11 @@ class Tap(Resource):
         after = want.overlay(have)
         if not have.in_use:
             return after
-        if after.multi_queue != have.multi_queue:
-            raise SpecError(
-                f"multi_queue: '{self.name}' is in use by a guest and cannot be changed; stop the guest first"
-            )
+        for option in ("multi_queue", "owner", "group"):
+            if getattr(after, option) != getattr(have, option):
+                raise SpecError(
+                    f"{option}: '{self.name}' is in use by a guest, so this cannot be changed; stop the guest first"
+                )
         # Whoever opens a tap sets this flag anew (tun_set_iff in drivers/net/tun.c), so it is the guest's now.
         return replace(after, vnet_hdr=have.vnet_hdr)
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Hashable
 
 from . import address, ip, link
 from .base import MARK, Resource, SpecError, Step, control, hidden
@@ -47,6 +47,7 @@ class VethEnd(Resource):
     routes: tuple[Route, ...] | None = None
     alias: str | None = hidden()
     up: bool | None = hidden()
+    secondary: tuple[str, ...] = control(())
 
     @classmethod
     def parse(cls, params: dict[str, Any], prefix: str = "") -> VethEnd:
@@ -75,10 +76,10 @@ class VethEnd(Resource):
 
     def find(self, world: World) -> tuple[str | None, Link] | None:
         """The end where it belongs, else where a veth starts out: in the first namespace under its first name."""
-        for netns, name in (self.key, (None, self.name)):
-            if found := world.link(netns, name, "veth"):
-                return netns, found
-        return None
+        if found := world.link(*self.key, "veth"):
+            return self.netns, found
+        found = world.links(None).get(self.name)
+        return (None, found) if found and found.kind == "veth" else None
 
     def at(self, netns: str | None, found: Link) -> VethEnd:
         return VethEnd(
@@ -86,6 +87,7 @@ class VethEnd(Resource):
             netns=netns,
             ifname=found.name,
             addresses=found.addresses,
+            secondary=found.secondary,
             bridge=found.master,
             mac=found.mac,
             mtu=found.mtu,
@@ -94,16 +96,30 @@ class VethEnd(Resource):
             up=found.up,
         )
 
+    def after(self, have: VethEnd) -> VethEnd:
+        """`have` as it is to be; in another namespace it cannot stay on the bridge it is on."""
+        moved = {} if have.netns == self.netns else {"netns": self.netns, "bridge": self.bridge}
+        return self.overlay(have, **moved)
+
     @classmethod
     def steps(cls, before: VethEnd | None, after: VethEnd) -> list[Step]:
         changes: list[Step] = []
         if before is not None and before.key != after.key:
-            # A move or a rename takes a link down, and with it go addresses, routes and the bridge.
-            changes = [ip.set_up(*before.key, False), ip.link_move(*before.key, *after.key)]
-            before = replace(before, addresses=(), routes=(), bridge=None, up=False)
+            # Only a link that is down can be renamed.
+            changes = [ip.set_up(*before.key, False)] if before.up else []
+            changes.append(ip.link_move(*before.key, *after.key))
+            before = _moved(before, after.netns)
         if after.bridge != (before.bridge if before else None):
             changes.append(ip.set_master(*after.key, after.bridge))
         return changes + link.steps(before, after)
+
+
+def _moved(end: VethEnd, netns: str | None) -> VethEnd:
+    """What is left of an end that was taken down and given another name, or another namespace too."""
+    if end.netns != netns:
+        return replace(end, addresses=(), routes=(), bridge=None, up=False)
+    v4 = tuple(a for a in end.addresses or () if address.ip_version(a) == 4)
+    return replace(end, addresses=v4, routes=(), up=False)
 
 
 @dataclass(frozen=True)
@@ -145,6 +161,9 @@ class Veth(Resource):
     def key(self) -> tuple[str | None, str]:
         return self.near.key
 
+    def claims(self) -> list[tuple[str, Hashable]]:
+        return [(end.ifname, end.key) for end in self.ends()]
+
     @classmethod
     def strays(cls, wants: list[Veth], world: World) -> list[Veth]:
         """Our pairs of which no end is where a wanted end is or starts from."""
@@ -167,14 +186,14 @@ class Veth(Resource):
             return None
         near = near or _other_end(world, peer, self.near)
         peer = peer or _other_end(world, near, self.peer)
-        if near[1].peer_index != peer[1].index or peer[1].peer_index != near[1].index:
+        if near[1].peer != (peer[0], peer[1].name):
             raise SpecError(
                 f"name: '{near[1].name}' and '{peer[1].name}' are veths, but not ends of one pair; choose other names"
             )
         return Veth(near=self.near.at(*near), peer=(self.peer or VethEnd(peer[1].name)).at(*peer))
 
     def target(self, world: World, have: Veth | None) -> Veth | None:
-        if have is not None and not self.adopt and MARK not in (have.near.alias, have.peer.alias):
+        if have is not None and not self.adopt and not any(world.link(*end.key).owned for end in have.ends()):
             raise SpecError(
                 f"name: the veth '{have.near.ifname}' exists and was not made by {MARK}; "
                 "choose another name, or take it over with 'adopt: true'"
@@ -187,7 +206,7 @@ class Veth(Resource):
                 world.require_link(f"{prefix}bridge", end.netns, end.bridge, "bridge")
         if have is None:
             return Veth(near=self.near, peer=self.peer)
-        return Veth(near=self.near.overlay(have.near, netns=self.near.netns), peer=self.peer.overlay(have.peer, netns=self.peer.netns))
+        return Veth(near=self.near.after(have.near), peer=self.peer.after(have.peer))
 
     def as_dict(self) -> dict[str, Any]:
         return {**_end_as_dict(self.near), "peer": _end_as_dict(self.peer)}
@@ -202,13 +221,10 @@ class Veth(Resource):
 
 
 def _other_end(world: World, known: tuple[str | None, Link], wanted: VethEnd | None) -> tuple[str | None, Link]:
-    """The end across from `known`, by the indexes the kernel gives for a pair (IFLA_LINK)."""
-    netns, end = known
-    for there in world.namespaces():
-        for found in world.links(there).values():
-            if found.kind == "veth" and (found.index, found.peer_index) == (end.peer_index, end.index):
-                if (there, found.name) != (netns, end.name):
-                    return there, found
+    """The end across from `known`."""
+    _netns, end = known
+    if end.peer:
+        return end.peer[0], world.links(end.peer[0])[end.peer[1]]
     expected = f"'{wanted.ifname}' in namespace '{wanted.netns or 'of the host'}'" if wanted else "any namespace named here"
     raise SpecError(
         f"name: '{end.name}' is one end of a veth whose other end is not {expected}; "
@@ -232,4 +248,11 @@ def parse_route(option: str, params: dict[str, Any]) -> Route:
     dst = address.network(option, dst)
     if gateway and address.ip_version(gateway) != address.ip_version(dst):
         raise SpecError(f"{option}: gateway '{gateway}' and destination '{dst}' are not of one address family")
-    return Route(dst, gateway, params["metric"])
+    return Route(dst, gateway, _metric(option, params["metric"], address.ip_version(dst)))
+
+
+def _metric(option: str, value: int | None, version: int) -> int | None:
+    """None for the kernel's own: 0 in IPv4; in IPv6 1024 (IP6_RT_PRIO_USER), which 0 stands for too."""
+    if value is not None and not 0 <= value < 2**32:
+        raise SpecError(f"{option}: {value} is not a metric; it is from 0 to 4294967295")
+    return None if value in ((0,) if version == 4 else (0, 1024)) else value

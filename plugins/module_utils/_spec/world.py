@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
@@ -23,7 +24,12 @@ class Route:
 
 @dataclass(frozen=True)
 class Link:
-    """One network interface. ``addresses`` are the permanent ones that are not link-local."""
+    """One network interface.
+
+    ``addresses`` are the permanent ones, a link-local one only where it is asked about; ``secondary`` are those that
+    another one of the same subnet came before. ``peer`` is where the other end of a veth is: namespace and name.
+    ``unfinished`` says that a run of ours was killed before it could mark the link.
+    """
 
     index: int
     name: str
@@ -34,15 +40,17 @@ class Link:
     carrier: bool
     alias: str | None
     master: str | None
-    peer_index: int | None = None
+    peer: tuple[str | None, str] | None = None
     isolated: bool | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
+    secondary: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    unfinished: bool = False
 
     @property
     def owned(self) -> bool:
-        return self.alias == MARK
+        return self.alias == MARK or self.unfinished
 
 
 class World:
@@ -61,6 +69,8 @@ class World:
         self._ids = ids or {}
         #: What an earlier task has to make first, found while planning.
         self.missing: list[str] = []
+        #: What the user should know of though it is no error, found while planning.
+        self.warnings: list[str] = []
 
     def exists(self, netns: str | None) -> bool:
         return self._namespaces.get(netns) is not None
@@ -97,22 +107,26 @@ class World:
 
     def require_id(self, option: str, name: str | None) -> int | None:
         """The numeric id of a user (option ``owner``) or group (option ``group``)."""
-        if name is None or name.isdigit():
+        if name is None or re.fullmatch("[0-9]+", name):
             return None if name is None else int(name)
         if (option, name) not in self._ids:
             what = "user" if option == "owner" else "group"
-            self.missing.append(f"{option}: there is no {what} '{name}' on this host; make it first")
+            self._miss(f"{option}: there is no {what} '{name}' on this host; make it first")
         return self._ids.get((option, name))
+
+    def _miss(self, text: str) -> None:
+        if text not in self.missing:
+            self.missing.append(text)
 
     def require_netns(self, option: str, netns: str | None) -> None:
         if not self.exists(netns):
-            self.missing.append(f"{option}: namespace '{netns}' does not exist; make it with virtnet.qemu.netns first")
+            self._miss(f"{option}: namespace '{netns}' does not exist; make it with virtnet.qemu.netns first")
 
     def require_link(self, option: str, netns: str | None, name: str, kind: str | None = None) -> Link | None:
         found = self.links(netns).get(name)
         where = f" in namespace '{netns}'" if netns else ""
         if found is None:
-            self.missing.append(f"{option}: there is no {kind or 'interface'} '{name}'{where}; make it first")
+            self._miss(f"{option}: there is no {kind or 'interface'} '{name}'{where}; make it first")
         elif kind and found.kind != kind:
             raise SpecError(f"{option}: '{name}'{where} is not a {kind}")
         return found

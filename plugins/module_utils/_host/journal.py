@@ -1,0 +1,34 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The links that a run is about to make and has not marked yet.
+
+The kernel takes no IFLA_IFALIAS with the message that makes a link, so a run that is killed in between leaves a
+link without our mark. The next run finds it here and knows it for ours. Like the links, this is gone after a reboot.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Iterable, Optional, Tuple
+
+from . import files
+
+Place = Tuple[Optional[str], str]
+
+_PATH = Path("/run/virtnet/unfinished.json")
+
+
+def read() -> set[Place]:
+    """Namespace and name of each; the lock of the host must be held to rely on it."""
+    return {(netns, name) for netns, name in json.loads(files.read(_PATH) or "[]")}
+
+
+def write(places: Iterable[Place]) -> None:
+    listed = sorted(places, key=str)
+    if listed:
+        files.write(_PATH, json.dumps(listed))
+    else:
+        files.remove(_PATH)
