@@ -80,10 +80,11 @@ def reconcile(spec: type[Resource], adapter: Any, wants: list[Resource], purge: 
             changes = _plan(spec, wants, world, purge)
             if world.missing and not check_mode:
                 raise SpecError("; ".join(world.missing))
-            warnings = [f"{text} (in check mode it is taken for granted)" for text in world.missing] + world.warnings
+            warnings = [f"{text} (in check mode it is taken for granted)" for text in world.missing]
+            warnings += getattr(world, "warnings", ())
             if changes and not check_mode:
                 world = _apply(spec, adapter, wants, changes, purge)
-                warnings += [text for text in world.warnings if text not in warnings]
+                warnings += [text for text in getattr(world, "warnings", ()) if text not in warnings]
             return {
                 **spec.report(wants, world, changes),
                 "changed": bool(changes),

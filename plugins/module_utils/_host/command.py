@@ -1,0 +1,38 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs other programs, in the C locale, and says plainly what they refuse."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+
+from .errors import HostError
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def which(program: str) -> str | None:
+    """Where a program is, whatever PATH we were called with: that of `su` may lack the folders of root."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_PATH}")
+
+
+def run(argv: list[str], timeout: float = 120) -> str:
+    """The standard output. Raises HostError when the program fails or takes longer than `timeout` seconds."""
+    environment = {**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{_PATH}"}
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise HostError(f"'{shlex.join(argv)}' did not end within {timeout:g} s") from None
+    except OSError as exc:
+        raise HostError(f"'{shlex.join(argv)}' cannot be run: {exc.strerror}") from exc
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip() or f"it ended with {done.returncode}"
+        raise HostError(f"'{shlex.join(argv)}' failed: {said}")
+    return done.stdout.decode(errors="replace")

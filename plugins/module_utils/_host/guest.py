@@ -1,0 +1,221 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The adapter for guests: what there is of them on this host, and how it is changed.
+
+Of many guests, all that are to stop do so first and together; all that are to start do so together when everything
+they need is there; and what is removed goes last.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Iterable
+
+from .._spec import guest_paths as paths, guest_tap, ip
+from .._spec.base import Step
+from .._spec.guest import Guest
+from .._spec.guest_definition import Definition, Identity
+from .._spec.guest_disk import Disk
+from .._spec.guest_files import observed_files
+from .._spec.guest_seed import Seed
+from .._spec.guest_service import service_name
+from .._spec.guest_world import Emulator, GuestWorld, Plan
+from .._spec.service import Service, ServiceState
+from . import command, disk, guest_facts, guest_store, qemu_binary, qmp, seed, supervisor
+from .errors import HostError
+from .guest_store import Saved
+from .netlink import Netlink
+
+class GuestHost:
+    """Guests, their files, taps and processes."""
+
+    def __init__(self) -> None:
+        self._netlink = Netlink()
+        self._emulators: dict[str | None, Emulator | None] = {}
+        self._started: set[str] = set()
+        self._warnings: list[str] = []
+
+    def close(self) -> None:
+        self._netlink.close()
+
+    # -- observation -----------------------------------------------------------------------------
+
+    def observe(self, wants: list[Guest], everything: bool = False) -> GuestWorld:
+        """The guests of this host, in full those that `wants` speak of, or `everything`."""
+        saved = guest_store.read_all()
+        wanted = {want.name: want for want in wants}
+        definitions = {name: found.definition for name, found in saved.items()}
+        complete = {
+            name: want.definition.completed(name, definitions.get(name), _identity(want))
+            for name, want in wanted.items()
+            if want.state != "absent"
+        }
+        looked_at = [(n, d) for n, d in definitions.items() if everything or n in wanted] + list(complete.items())
+        states = _states(saved)
+        world = GuestWorld(
+            links=self._netlink.observe([]).links(None),
+            facts=guest_facts.gather(looked_at, self._look_up_emulators(d for _name, d in looked_at)),
+            started=frozenset(self._started),
+        )
+        world.guests = {name: _guest(name, found, states[name], wanted.get(name), world) for name, found in saved.items()}
+        world.plans = _plans(wanted, complete, world.guests)
+        world.warnings += self._warnings
+        return world
+
+    def _look_up_emulators(self, definitions: Iterable[Definition]) -> dict[str | None, Emulator | None]:
+        for path in {definition.emulator for definition in definitions} - set(self._emulators):
+            self._emulators[path] = qemu_binary.find(path, guest_facts.arch())
+        return self._emulators
+
+    # -- changes ---------------------------------------------------------------------------------
+
+    def commit(self, steps: list[Step]) -> None:
+        first, last = ("guest_stop",), ("guest_start", "guest_remove")
+        try:
+            self._stop([step for step in steps if step.op in first])
+            between = [step for step in steps if step.op not in first + last]
+            for is_own, group in itertools.groupby(between, lambda step: hasattr(self, f"_{step.op}")):
+                self._make(list(group)) if is_own else self._netlink.commit(list(group))
+            self._start([step for step in steps if step.op == "guest_start"])
+            self._make([step for step in steps if step.op == "guest_remove"])
+            for step in steps:
+                if step.op == "guest_define":
+                    _tidy(step.args["guest"])
+        except OSError as exc:
+            raise HostError(f"{exc.filename or 'a file'}: {exc.strerror}") from exc
+
+    def _make(self, steps: list[Step]) -> None:
+        for step in steps:
+            getattr(self, f"_{step.op}")(**step.args)
+
+    def _stop(self, steps: list[Step]) -> None:
+        if not steps:
+            return
+        qmp.shut_down([_target(step) for step in steps], at_once=self._started)
+        for step in steps:
+            supervisor.find(step.args["supervised_by"]).stop([step.args["service"]])
+            self._started.discard(step.args["name"])
+
+    def _start(self, steps: list[Step]) -> None:
+        if not steps:
+            return
+        self._started.update(step.args["name"] for step in steps)
+        for choice in sorted({step.args["supervised_by"] for step in steps}):
+            names = [step.args["service"] for step in steps if step.args["supervised_by"] == choice]
+            supervisor.find(choice).start(names)
+        qmp.await_running([_target(step) for step in steps])
+
+    def _guest_define(self, guest: Guest) -> None:
+        for folder in (paths.DEFINITIONS, paths.IMAGES, paths.data(guest.name)):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        owner = pwd.getpwnam(guest.definition.user)
+        os.chown(paths.data(guest.name), owner.pw_uid, owner.pw_gid)
+        os.chmod(paths.data(guest.name), 0o750)
+        guest_store.write(guest.name, Saved(guest.definition, guest.argv, guest.made, guest.service))
+
+    def _guest_remove(self, name: str, service: str, supervised_by: str, disks: list[str]) -> None:
+        """The definition goes last: as long as it is there, another run finds what is left."""
+        supervisor.find(supervised_by).remove([service])
+        for path in disks:
+            disk.remove(path)
+        data = Path(paths.data(name))
+        seed.tidy(data, keep=None)
+        if data.is_dir() and not any(data.iterdir()):
+            data.rmdir()
+        runtime = Path(paths.RUNTIME, name)
+        if runtime.is_dir():
+            shutil.rmtree(runtime)
+        guest_store.write_password(name, None, None)
+        guest_store.remove(name)
+
+    def _password_write(self, name: str, password: str | None, user: str) -> None:
+        guest_store.write_password(name, password, user)
+
+    def _password_set(self, name: str, password: str) -> None:
+        qmp.set_vnc_password(qmp.Target(name, paths.socket(name, "qmp")), password)
+
+    def _service_install(self, service: Service, supervised_by: str) -> None:
+        keeper = supervisor.find(supervised_by)
+        keeper.install({service.name: keeper.definition(service)})
+
+    def _disk_create(self, wanted: Disk, user: str) -> None:
+        disk.create(wanted, user)
+
+    def _disk_resize(self, wanted: Disk, size: int) -> None:
+        disk.resize(wanted, size)
+
+    def _disk_remove(self, path: str) -> None:
+        disk.remove(path)
+
+    def _seed_create(self, wanted: Seed, path: str, user: str) -> None:
+        seed.create(wanted, path, user)
+
+    def _tap_remove(self, name: str) -> None:
+        """It may be gone already: by the kernel, when QEMU ended, or by systemd."""
+        with suppress(OSError):
+            socket.if_nametoindex(name)
+            self._netlink.commit([ip.link_del(None, name)])
+
+    def _guest_script(self, path: str, ifname: str) -> None:
+        command.run([path, ifname])
+
+    def _guest_script_after(self, path: str, ifname: str) -> None:
+        """The guest has stopped, whatever the script says about that."""
+        try:
+            command.run([path, ifname])
+        except HostError as exc:
+            self._warnings.append(str(exc))
+
+
+def _target(step: Step) -> qmp.Target:
+    return qmp.Target(step.args["name"], paths.socket(step.args["name"], "qmp"), step.args["timeout"])
+
+
+def _tidy(guest: Guest) -> None:
+    keep = guest.definition.seed and guest.definition.seed.path(guest.name)
+    seed.tidy(Path(paths.data(guest.name)), keep)
+
+
+def _identity(want: Guest) -> Identity:
+    return Identity(want.fleet, want.host or guest_facts.hostname(), guest_facts.arch())
+
+
+def _states(saved: dict[str, Saved]) -> dict[str, ServiceState]:
+    states = {}
+    for choice in {found.definition.supervisor for found in saved.values()}:
+        names = {service_name(n): n for n, found in saved.items() if found.definition.supervisor == choice}
+        states.update({names[service]: state for service, state in supervisor.find(choice).states(names).items()})
+    return states
+
+
+def _guest(name: str, saved: Saved, state: ServiceState, want: Guest | None, world: GuestWorld) -> Guest:
+    definition = saved.definition
+    installed = supervisor.find(definition.supervisor).definition(saved.service) == state.definition
+    return Guest(
+        name=name,
+        definition=definition,
+        argv=saved.argv,
+        process=(state.digest or "unknown") if state.pid else None,
+        service=saved.service if installed else None,
+        password=guest_store.read_password(name),
+        made=saved.made,
+        files=observed_files(name, definition, world),
+        taps=guest_tap.observed_taps(world, name, definition),
+        pid=state.pid,
+        keep_disks=want is not None and want.state == "absent" and want.keep_disks,
+    )
+
+
+def _plans(
+    wanted: dict[str, Guest], complete: dict[str, Definition], guests: dict[str, Guest]
+) -> dict[str, Plan]:
+    plans = {n: Plan(g.definition, g.running) for n, g in guests.items() if n not in wanted}
+    return {**plans, **{n: Plan(d, wanted[n].runs(guests.get(n))) for n, d in complete.items()}}

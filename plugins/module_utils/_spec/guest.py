@@ -1,0 +1,196 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A guest: a QEMU process under a supervisor, with its taps and files. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import guest_files, guest_paths as paths, guest_report, guest_steps
+from .base import Resource, SpecError, Step, control, hidden
+from .guest_check import accelerator, check
+from .guest_definition import DEFINITION_OPTIONS, Definition
+from .guest_service import guest_service
+from .guest_tap import taps_to_keep, taps_to_start
+from .guest_world import Account, GuestWorld
+from .qemu_argv import Choices, qemu_argv
+from .service import Service
+from .tap import Tap
+
+
+@dataclass(frozen=True)
+class Guest(Resource):
+    """A guest as it is wanted, and as it is.
+
+    ``argv`` is the command line of the next start. ``files`` are those of its disks and its seed that are there, with
+    their virtual sizes in bytes, and ``made`` the paths of those that were made for it. ``service`` is what the
+    supervisor has, ``process`` the digest of the service that the running process was started from, ``None`` while
+    the guest does not run. ``taps`` are its own ones.
+    """
+
+    kind = "guest"
+    removed_last = True
+
+    name: str
+    definition: Definition
+    argv: tuple[str, ...] = ()
+    process: str | None = hidden()
+    service: Service | None = hidden()
+    password: str | None = hidden()
+    made: tuple[str, ...] = hidden(())
+    files: tuple[tuple[str, int], ...] = hidden(())
+    taps: tuple[Tap, ...] = hidden(())
+    restarts: int = hidden(0)
+    pid: int | None = control()
+    state: str = control("started")
+    allow_restart: bool = control(False)
+    keep_disks: bool = control(False)
+    fleet: str = control("virtnet")
+    host: str | None = control()
+
+    argument_spec = {
+        "name": {"type": "str"},
+        **DEFINITION_OPTIONS,
+        "fleet": {"type": "str", "default": "virtnet"},
+        "host": {"type": "str"},
+        "allow_restart": {"type": "bool", "default": False},
+        "keep_disks": {"type": "bool", "default": False},
+        "state": {
+            "type": "str",
+            "choices": ["started", "stopped", "restarted", "present", "absent"],
+            "default": "started",
+        },
+    }
+
+    @classmethod
+    def parse(cls, params: dict[str, Any]) -> Guest:
+        name = paths.guest_name("name", params["name"])
+        return cls(
+            name=name,
+            definition=Definition.parse(name, params),
+            state=params["state"],
+            allow_restart=params["allow_restart"],
+            keep_disks=params["keep_disks"],
+            fleet=params["fleet"],
+            host=params["host"],
+        )
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None
+
+    @property
+    def restart_required(self) -> bool:
+        return self.running and self.service is not None and self.process != self.service.digest
+
+    @classmethod
+    def owned_keys(cls, world: GuestWorld) -> list[str]:
+        return list(world.guests)
+
+    @classmethod
+    def observed(cls, world: GuestWorld, key: str) -> Guest | None:
+        return world.guests.get(key)
+
+    def runs(self, have: Guest | None) -> bool:
+        """Whether it is to run."""
+        if self.state == "present":
+            return have is not None and have.running
+        return self.state in ("started", "restarted")
+
+    def completed(self, have: Guest | None, world: GuestWorld) -> Definition:
+        return self.definition.completed(self.name, have and have.definition, world.identity(self.fleet, self.host))
+
+    def target(self, world: GuestWorld, have: Guest | None) -> Guest | None:
+        if self.state == "absent":
+            return None
+        missing, warnings = len(world.missing), len(world.warnings)
+        try:
+            return self._target(world, have)
+        except SpecError as exc:
+            raise SpecError(f"guest '{self.name}': {exc}") from exc
+        finally:
+            for texts, old in ((world.missing, missing), (world.warnings, warnings)):
+                texts[old:] = [f"guest '{self.name}': {text}" for text in texts[old:]]
+
+    def _target(self, world: GuestWorld, have: Guest | None) -> Guest:
+        definition = guest_files.with_formats(self.completed(have, world), world)
+        restart = self.state == "restarted" and bool(have and have.running) and self.name not in world.started
+        starts = self.runs(have) and not (have and have.running)
+        same = have is not None and definition == have.definition and have.service is not None
+        pending = self.allow_restart and have is not None and have.restart_required
+        after = have if same and not (starts or restart or pending) else self._checked(world, have, definition)
+        process = self._process(have, after.service, restart)
+        new_process = process is not None and (restart or have is None or process != have.process)
+        account = world.facts.accounts.get(definition.user)
+        return replace(
+            after,
+            process=process,
+            password=self._password(have, definition),
+            files=guest_files.wanted_files(self.name, definition, world, grow=process is None or new_process),
+            made=guest_files.made(definition, world, have.made if have else ()),
+            taps=self._taps(have, after, process, new_process, account),
+            restarts=int(restart),
+        )
+
+    def _checked(self, world: GuestWorld, have: Guest | None, definition: Definition) -> Guest:
+        check(self.name, definition, world, bool(have and have.running))
+        account = world.account(definition.user)
+        emulator = world.facts.emulators.get(definition.emulator)
+        helper = world.facts.bridge_helper
+        choices = Choices(
+            emulator=emulator.path if emulator else f"/usr/bin/qemu-system-{world.facts.arch}",
+            accel=accelerator(definition, account, world),
+            vhost=account is not None and account.vhost is None,
+            bridge_helper=helper.path if helper else None,
+        )
+        supervisor = world.facts.supervisors[definition.supervisor]
+        owner = account.uid if account else None
+        service = guest_service(self.name, definition, choices, supervisor, owner, world.facts.python)
+        base = have or Guest(self.name, definition)
+        return replace(base, definition=definition, argv=qemu_argv(self.name, definition, choices), service=service)
+
+    def _process(self, have: Guest | None, service: Service, restart: bool) -> str | None:
+        if not self.runs(have):
+            return None
+        if have is None or not have.running or restart or self.allow_restart:
+            return service.digest
+        return have.process
+
+    def _password(self, have: Guest | None, definition: Definition) -> str | None:
+        if not definition.display.has_password:
+            return None
+        password = definition.display.password or (have and have.password)
+        if password is None:
+            raise SpecError(f"display.password: {paths.password(self.name)} is gone; give the password again")
+        return password
+
+    def _taps(
+        self, have: Guest | None, after: Guest, process: str | None, new_process: bool, account: Account | None
+    ) -> tuple[Tap, ...]:
+        if process is None:
+            return ()
+        owner = account.uid if account else None
+        if new_process:
+            return taps_to_start(self.name, after.definition, owner)
+        return taps_to_keep(self.name, after.definition, owner, have.taps, current=not after.restart_required)
+
+    @classmethod
+    def steps(cls, before: Guest | None, after: Guest | None) -> list[Step]:
+        return guest_steps.steps(before, after)
+
+    @classmethod
+    def report(cls, wants: list[Guest], world: GuestWorld, changes: list[Any]) -> dict[str, Any]:
+        after = {change.key: change.after for change in changes}
+        guests = [after[w.key] if w.key in after else world.guests.get(w.key) for w in wants]
+        pids = {name: guest.pid for name, guest in world.guests.items()}
+        return {"guests": [guest_report.as_dict(guest, pids.get(guest.name)) for guest in guests if guest]}
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"name": self.name, **self.definition.as_dict(), "argv": list(self.argv), "running": self.running}

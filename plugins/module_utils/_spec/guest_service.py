@@ -1,0 +1,101 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A guest as a service of the host's supervisor. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+from . import guest_paths as paths
+from .guest_definition import Definition
+from .guest_nic import Nic
+from .guest_tap import taps_to_start
+from .ip import link_del
+from .qemu_argv import Choices, qemu_argv, tap_descriptors
+from .service import OpenedTap, Service
+from .tap import Tap
+
+#: What ends a guest when its host shuts down: press its power button, and wait until QEMU has gone.
+_POWER_DOWN = """\
+import asyncio, contextlib, sys
+from qemu.qmp import QMPClient
+
+async def main():
+    qmp = QMPClient()
+    await qmp.connect(sys.argv[1])
+    await qmp.execute("system_powerdown")
+    await qmp.runstate_changed()
+
+with contextlib.suppress(Exception):
+    asyncio.run(main())
+"""
+
+#: Each of these implies NoNewPrivileges (systemd.exec(5)), under which a setuid bridge helper is of no use.
+_WITH_BRIDGE_HELPER = (
+    *((name, "no") for name in ("NoNewPrivileges", "ProtectKernelModules", "ProtectKernelTunables", "ProtectKernelLogs")),
+    *((name, "no") for name in ("RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality")),
+    *((name, "") for name in ("RestrictAddressFamilies", "SystemCallArchitectures")),
+)
+
+
+def service_name(guest: str) -> str:
+    return f"guest-{guest}"
+
+
+def guest_service(
+    guest: str, definition: Definition, choices: Choices, supervisor: str, owner: int | None, python: str
+) -> Service:
+    """`supervisor` is its kind, `owner` the id of the guest's user, `python` an interpreter that has qemu.qmp.
+
+    systemd makes the taps before each start and removes them after each stop, also when the guest stopped by itself.
+    A daemon has nobody to do so: it gets the taps open, and they are gone when the last program that has them ends.
+    """
+    common = Service(
+        name=service_name(guest),
+        description=f"Guest {guest}",
+        argv=qemu_argv(guest, definition, choices),
+        user=None if definition.user == "root" else definition.user,
+        runtime_directory=f"virtnet/guests/{guest}",
+        directory_mode=0o750,
+        ready_file=paths.socket(guest, "qmp"),
+        enabled=definition.autostart,
+        start_timeout=definition.start_timeout,
+        stop_timeout=definition.stop_timeout,
+        stop_argv=(python, "-c", _POWER_DOWN, paths.socket(guest, "qmp")),
+        unit_options=_WITH_BRIDGE_HELPER if any(nic.type == "bridge" for nic in definition.nics) else (),
+    )
+    if supervisor == "systemd":
+        taps = taps_to_start(guest, definition, owner)
+        return replace(common, start_pre=_start_pre(definition, taps), stop_post=_stop_post(definition, taps))
+    numbers = tap_descriptors(definition)
+    return replace(
+        common,
+        argv=qemu_argv(guest, definition, replace(choices, descriptors=numbers)),
+        opened_taps=tuple(OpenedTap(nic.ifname, numbers[nic.ifname], _goes_by_itself(nic)) for nic in _tap_nics(definition)),
+    )
+
+
+def _tap_nics(definition: Definition) -> list[Nic]:
+    return [nic for nic in definition.nics if nic.type == "tap"]
+
+
+def _goes_by_itself(nic: Nic) -> bool:
+    """A tap that a script is to be told of stays until that was done."""
+    return nic.own_tap and nic.downscript is None
+
+
+def scripts(definition: Definition, option: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of ``script`` or ``downscript`` and the tap it is about."""
+    return tuple((getattr(nic, option), nic.ifname) for nic in _tap_nics(definition) if getattr(nic, option))
+
+
+def _start_pre(definition: Definition, taps: tuple[Tap, ...]) -> tuple[tuple[str, ...], ...]:
+    made = [tuple(shlex.split(step.line)) for tap in taps for step in Tap.steps(None, tap)]
+    return (*made, *scripts(definition, "script"))
+
+
+def _stop_post(definition: Definition, taps: tuple[Tap, ...]) -> tuple[tuple[str, ...], ...]:
+    return (*scripts(definition, "downscript"), *(tuple(shlex.split(link_del(*tap.key).line)) for tap in taps))
