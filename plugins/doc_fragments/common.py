@@ -40,6 +40,7 @@ notes:
 """
 
     NETLINK = r"""
+options: {}
 requirements:
   - pyroute2 0.7.2 or newer (Debian package python3-pyroute2)
 """

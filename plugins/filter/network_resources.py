@@ -23,7 +23,7 @@ def network_resources(
     except SpecError as exc:
         raise AnsibleFilterError(str(exc)) from exc
     except ImportError as exc:
-        raise AnsibleFilterError(f"the controller's Python lacks the library '{exc.name}'; install it with pip") from exc
+        raise AnsibleFilterError(f"this Python lacks the library '{exc.name}'; install it with pip") from exc
 
 
 class FilterModule:

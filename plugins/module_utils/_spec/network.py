@@ -66,12 +66,10 @@ class Network:
 
     @property
     def gateway(self) -> str:
-        return self.address.split("/")[0]
+        return self.address.partition("/")[0]
 
 
-def parse_networks(
-    entries: list[dict[str, Any]], guests: list[dict[str, Any]], host: str, fleet: str
-) -> list[Network]:
+def parse_networks(entries: list[dict[str, Any]], guests: list[dict[str, Any]], host: str, fleet: str) -> list[Network]:
     """The networks of one host. `guests` tells reservations and where forwards lead; `host` and `fleet` their MACs."""
     networks = []
     for number, entry in enumerate(entries, 1):
@@ -102,7 +100,7 @@ def _parse(entry: dict[str, Any], members: list[Reservation]) -> Network:
     subnet = netaddr.IPNetwork(address.network("subnet", entry["subnet"]))
     if subnet.version != 4 or subnet.size < 4:
         raise SpecError(f"subnet: '{subnet}' has no room for a host and a guest; give an IPv4 network up to /30")
-    own = _inside("address", str(entry.get("address") or subnet[1]).split("/")[0], subnet)
+    own = _inside("address", str(entry.get("address") or subnet[1]).partition("/")[0], subnet)
     return Network(
         name=name,
         model=entry["model"],
@@ -138,7 +136,9 @@ def _range(given: Any, subnet: Any, own: str) -> tuple[str, str]:
         first = subnet[2] if own == str(subnet[1]) else subnet[1]
         return str(first), str(subnet[-2])
     if not isinstance(given, (list, tuple)) or len(given) != 2:
-        raise SpecError(f"dhcp_range: {given!r} is not a first and a last address, as in [192.168.4.100, 192.168.4.199]")
+        raise SpecError(
+            f"dhcp_range: {given!r} is not a first and a last address, as in [192.168.4.100, 192.168.4.199]"
+        )
     first, last = (_inside("dhcp_range", str(end), subnet) for end in given)
     if netaddr.IPAddress(first) > netaddr.IPAddress(last):
         raise SpecError(f"dhcp_range: {first} comes after {last}; give the lower address first")
@@ -195,7 +195,9 @@ def _forward_address(entry: dict[str, Any], members: list[Reservation], subnet: 
     if not addresses:
         raise SpecError(f"forwards: port {entry['port']} leads to guest '{guest}', which has no NIC on this network")
     if not addresses[0]:
-        raise SpecError(f"forwards: port {entry['port']} leads to guest '{guest}'; give its NIC on this network an 'address'")
+        raise SpecError(
+            f"forwards: port {entry['port']} leads to guest '{guest}'; give its NIC on this network an 'address'"
+        )
     return addresses[0]
 
 

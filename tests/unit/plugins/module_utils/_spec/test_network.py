@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.network import parse_networks, resources
 
