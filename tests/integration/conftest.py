@@ -16,7 +16,16 @@ from importlib.metadata import version
 import pytest
 
 from tests.integration.support import Player
+from tests.integration.support.micro_guest import (
+    build_image,
+    micro_cloud_image,
+    micro_image,
+    package_repository,
+)
 from tests.sandbox import LanHost, Machine, Sandbox
+
+# Fixtures of other files, for all tests.
+__all__ = ["build_image", "micro_cloud_image", "micro_image", "package_repository"]
 
 NUMBERS = itertools.count(1)
 ASK_VERSIONS = (

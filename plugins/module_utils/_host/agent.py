@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime
+import logging
 import random
+import socket
 import traceback
 
 from contextlib import suppress
@@ -29,6 +31,9 @@ else:
 from .._spec.guest_exec import Command, Outcome
 from .errors import HostError
 
+# It warns of each answer to a client before us; that is expected here, and without a handler it goes to stderr.
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
+
 #: A question the guest lost by a reboot is asked again after this time.
 _ASK_AGAIN = 5.0
 #: The agent has no event for the end of a command: it is asked, at first soon, then ever more seldom.
@@ -38,10 +43,11 @@ _POLL_FIRST, _POLL_LAST, _POLL_GROWTH = 0.02, 0.5, 1.5
 class Agent:
     """A connection to one guest's agent. Everything that fails raises HostError."""
 
-    def __init__(self, guest: str, socket: str) -> None:
+    def __init__(self, guest: str, path: str) -> None:
         self._guest = guest
-        self._socket = socket
+        self._path = path
         self._client: Any = None
+        self._line: Any = None
 
     async def connect(self) -> None:
         """Returns when the agent has answered, however long that takes."""
@@ -50,31 +56,34 @@ class Agent:
             try:
                 return await self._synchronise()
             except QMPError:
-                # A client before us died in the middle of a line: the agent refused it together with our first.
+                # The agent had to refuse what an earlier client left, and that ends the connection.
                 await self.close()
 
     async def _open(self) -> None:
         self._client = QMPClient(self._guest)
         self._client.await_greeting = self._client.negotiate = False
+        line = socket.socket(socket.AF_UNIX)
+        line.setblocking(False)
+        self._line = line
         try:
-            await self._client.connect(self._socket)
-        except QMPError as exc:
-            cause = exc.__cause__
-            if isinstance(cause, (FileNotFoundError, ConnectionRefusedError)):
-                why = "is the guest started, and has it an agent?"
-            elif isinstance(cause, PermissionError):
-                why = "permission denied; run as root ('become: true')"
-            else:
-                why = str(cause or exc)
-            raise HostError(f"guest '{self._guest}': nothing answers at {self._socket}: {why}") from exc
+            line.connect(self._path)
+            await self._client.connect(line.dup())
+        except (OSError, QMPError) as exc:
+            await self.close()
+            raise HostError(f"guest '{self._guest}': nothing answers at {self._path}: {_remedy(exc)}") from exc
 
     async def _synchronise(self) -> None:
-        """What the agent still had to say to a client before us comes first and is dropped (guest-sync)."""
+        """What the agent still has to say to earlier clients comes first and is dropped (guest-sync)."""
         while True:
             token = random.getrandbits(31)
-            with suppress(asyncio.TimeoutError):
+            try:
                 if await asyncio.wait_for(self._client.execute("guest-sync", {"id": token}), _ASK_AGAIN) == token:
                     return
+            except asyncio.TimeoutError:
+                # It does not run yet; or an earlier client left half a line, and all of ours is taken for the rest
+                # of it until this byte, which no line may hold (guest-sync-delimited).
+                with suppress(OSError):
+                    self._line.send(b"\xff")
 
     async def run(self, argv: tuple[str, ...], stdin: bytes | None = None) -> dict[str, Any]:
         """Run a program, found by the agent's PATH, to its end: the return value of ``guest-exec-status``."""
@@ -95,7 +104,7 @@ class Agent:
         try:
             return await self._client.execute(command, arguments)
         except ExecuteError as exc:
-            raise HostError(f"guest '{self._guest}': {command}: {exc.error.desc}") from exc
+            raise HostError(f"guest '{self._guest}': {command}: {exc.error.error.desc}") from exc
         except QMPError as exc:
             raise HostError(f"guest '{self._guest}': the connection to its agent was lost during {command}") from exc
 
@@ -103,6 +112,17 @@ class Agent:
         # What broke the connection was told where it broke; disconnect() would raise it once more.
         with suppress(QMPError, EOFError, OSError):
             await self._client.disconnect()
+        self._line.close()
+
+
+def _remedy(exc: Exception) -> str:
+    if isinstance(exc, (FileNotFoundError, ConnectionRefusedError)):
+        return "is the guest started, and has it an agent?"
+    if isinstance(exc, PermissionError):
+        return "permission denied; run as root ('become: true')"
+    if isinstance(exc, BlockingIOError):
+        return "other programs wait for it already"
+    return str(exc)
 
 
 def run_all(commands: list[Command], timeout: float) -> list[Outcome]:
@@ -116,24 +136,23 @@ async def _run_all(commands: list[Command], timeout: float) -> list[Outcome]:
     by_socket: dict[str, list[int]] = {}
     for index, command in enumerate(commands):
         by_socket.setdefault(command.socket, []).append(index)
-    groups = [[commands[i] for i in indexes] for indexes in by_socket.values()]
-    outcomes = await asyncio.gather(*(_run_in_guest(group, timeout, deadline) for group in groups))
-    indexes = [i for group in by_socket.values() for i in group]
-    done = dict(zip(indexes, (o for group in outcomes for o in group)))
+    groups = ([commands[i] for i in indexes] for indexes in by_socket.values())
+    found = await asyncio.gather(*(_run_in_guest(group, timeout, deadline) for group in groups))
+    done = {i: one for indexes, outcomes in zip(by_socket.values(), found) for i, one in zip(indexes, outcomes)}
     return [done[i] for i in range(len(commands))]
 
 
 async def _run_in_guest(commands: list[Command], timeout: float, deadline: float) -> list[Outcome]:
     """The commands of one guest, over one connection."""
-    guest, socket, start = commands[0].guest, commands[0].socket, _now()
-    agent = Agent(guest, socket)
+    guest, path, start = commands[0].guest, commands[0].socket, _now()
+    agent = Agent(guest, path)
     try:
         await _until(deadline, agent.connect())
         return await asyncio.gather(*(_run(agent, command, timeout, deadline) for command in commands))
     except asyncio.TimeoutError:
         error = (
             f"guest '{guest}': its agent did not answer within {timeout:g} s; is qemu-guest-agent running in it, "
-            f"and is no other program connected to {socket}?"
+            f"and is no other program connected to {path}?"
         )
     except HostError as exc:
         error = str(exc)

@@ -42,7 +42,10 @@ HOTPLUG = """\
 # For each uevent of the kernel, one at a time: ACTION, SUBSYSTEM, MODALIAS, INTERFACE, DEVNAME are in the environment.
 case $ACTION/$SUBSYSTEM in
 add/net) [ "$INTERFACE" = lo ] || /etc/nic-up & ;;
-remove/net) kill "$(cat "/run/udhcpc.$INTERFACE")" ;;
+remove/net)
+    [ ! -e "/run/udhcpc.$INTERFACE" ] || kill "$(cat "/run/udhcpc.$INTERFACE")"
+    rm -f "/run/online.$INTERFACE"
+    ;;
 change/virtio-ports)
     # A port has its name only after it was added: the change says so.
     [ "$(cat "/sys$DEVPATH/name")" != org.qemu.guest_agent.0 ] || qemu-ga -p "/dev/$DEVNAME" &
@@ -85,10 +88,13 @@ for word in $(cat /proc/cmdline); do
     case $word in nameserver=*) echo "nameserver ${word#nameserver=}" ;; esac
 done > /run/resolv.static
 cat /run/resolv.* > /etc/resolv.conf
-[ "$dhcp" = yes ] || exit 0
+if [ "$dhcp" = no ]; then
+    touch "/run/online.$INTERFACE"
+    exit
+fi
 name=
 [ "$(hostname)" = localhost ] || name="-x hostname:$(hostname)"
-exec udhcpc -f -S -R -t 5 -T 1 -A 2 -i "$INTERFACE" -p "/run/udhcpc.$INTERFACE" -s /etc/udhcpc \\
+exec udhcpc -f -R -t 5 -T 1 -A 2 -i "$INTERFACE" -p "/run/udhcpc.$INTERFACE" -s /etc/udhcpc \\
     $name -O mtu -O staticroutes
 """
 
@@ -99,7 +105,8 @@ UDHCPC = """\
 case $1 in
 deconfig)
     ip -4 address flush dev "$interface"
-    rm -f "/run/resolv.$interface"
+    rm -f "/run/resolv.$interface" "/run/online.$interface"
+    cat /run/resolv.* > /etc/resolv.conf
     ;;
 bound | renew)
     [ -z "$mtu" ] || ip link set "$interface" mtu "$mtu"
@@ -124,9 +131,19 @@ bound | renew)
     } > "/run/resolv.$interface"
     # The command line's name goes before the lease's.
     [ "$(hostname)" != localhost ] || [ -z "$hostname" ] || hostname "$hostname"
+    cat /run/resolv.* > /etc/resolv.conf
+    touch "/run/online.$interface"
     ;;
 esac
-cat /run/resolv.* > /etc/resolv.conf
+"""
+
+#: For whoever runs commands by the agent, which answers before a lease has come.
+WAIT_ONLINE = """\
+#!/bin/sh
+# wait-online NIC...: ends when these NICs are there and have their addresses.
+for nic; do
+    until [ -e "/run/online.$nic" ]; do usleep 50000; done
+done
 """
 
 #: busybox acpid calls this file for the key KEY_POWER.
@@ -150,7 +167,10 @@ WEB_PAGE = """\
 #!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
 echo "host $(hostname)"
-echo "client $REMOTE_ADDR"
+# httpd listens on IPv6 for both; it shows an IPv4 client as [::ffff:192.0.2.1].
+client=${REMOTE_ADDR#[}
+client=${client%]}
+echo "client ${client#::ffff:}"
 """
 
 #: path -> (permissions, text)
@@ -160,6 +180,7 @@ FILES = {
     "etc/hotplug": (0o755, HOTPLUG),
     "etc/nic-up": (0o755, NIC_UP),
     "etc/udhcpc": (0o755, UDHCPC),
+    "bin/wait-online": (0o755, WAIT_ONLINE),
     "etc/acpi/PWRF/00000080": (0o755, POWER_BUTTON),
     "sbin/shutdown": (0o755, SHUTDOWN),
     "srv/www/cgi-bin/index.cgi": (0o755, WEB_PAGE),

@@ -48,10 +48,10 @@ class MicroGuest:
         dest = params["dest"]
         if not dest.startswith("/") or dest.rstrip("/") == "":
             raise SpecError(f"dest: '{dest}' is not an absolute path of a directory for the image")
-        modules = [module_name(m) for m in params.get("modules") or ()]
-        for module in modules:
-            if not re.fullmatch(r"[A-Za-z0-9_]+", module):
-                raise SpecError(f"modules: '{module}' is not the name of a kernel module; write it as in 'vmxnet3'")
+        modules = [name.replace("-", "_") for name in params["modules"]]
+        for name in modules:
+            if not re.fullmatch(r"\w+", name, re.ASCII):
+                raise SpecError(f"modules: '{name}' is not the name of a kernel module; write it as in 'vmxnet3'")
         steering = {name: params[name] for name in ("state", "force", "update_cache")}
         return cls(dest.rstrip("/"), params["flavour"], tuple(sorted(set(modules) - set(MODULES))), **steering)
 
