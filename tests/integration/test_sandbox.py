@@ -78,6 +78,10 @@ def test_the_host_has_its_own_name_and_processes(host):
     assert host.snapshot()["processes"] == [["cat"], ["tini", "--", "cat"]]
 
 
+def test_the_name_servers_of_the_machine_are_not_asked(host):
+    assert host.path("/etc/resolv.conf").read_text() == ""
+
+
 def test_stop_ends_everything_inside(host):
     host.run(["dnsmasq", "--conf-file=/dev/null", "--port=5353", "--pid-file=/run/dnsmasq.pid", "--user=root"])
     command = host.popen(["sleep", "600"])
@@ -142,7 +146,8 @@ def test_a_damaged_pid_file_is_no_obstacle(host, content):
 @pytest.mark.parametrize("wrong", ["started", "boot"])
 def test_a_process_with_the_same_pid_is_never_killed(host, wrong):
     host.stop()
-    with subprocess.Popen(["sleep", "600"]) as other:
+    other = subprocess.Popen(["sleep", "600"])
+    try:
         own = InitProcess.of(other.pid)
         values = {"pid": own.pid, "started": own.started, "boot": own.boot}
         values[wrong] = {"started": own.started - 1, "boot": "0" * 36}[wrong]
@@ -150,7 +155,9 @@ def test_a_process_with_the_same_pid_is_never_killed(host, wrong):
         assert not host.running
         host.stop()
         assert other.poll() is None
+    finally:
         other.kill()
+        other.wait()
 
 
 def test_a_host_ends_with_the_program_that_started_it(host):

@@ -30,7 +30,7 @@ hostname "$name"
 rm -f /etc/hostname /etc/hosts /etc/resolv.conf
 echo "$name" > /etc/hostname
 printf '127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n' "$name" > /etc/hosts
-# Empty and not absent: names then fail at once instead of after a time-out.
+# The machine's name servers cannot be reached from here; a LAN may bring its own.
 : > /etc/resolv.conf
 
 ip link set lo up
