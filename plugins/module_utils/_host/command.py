@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from dataclasses import dataclass
 
 from .errors import HostError
 
@@ -21,18 +22,32 @@ def which(program: str) -> str | None:
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_PATH}")
 
 
-def run(argv: list[str], timeout: float = 120) -> str:
-    """The standard output. Raises HostError when the program fails or takes longer than `timeout` seconds."""
+@dataclass(frozen=True)
+class Done:
+    """How a program ended: its return code, and what it said."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def attempt(argv: list[str], input: str = "", timeout: float = 120) -> Done:
+    """Run a program that may fail. Raises HostError when it cannot be run, or takes longer than `timeout` seconds."""
     environment = {**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{_PATH}"}
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=timeout, check=False
+            argv, input=input.encode(), capture_output=True, env=environment, timeout=timeout, check=False
         )
     except subprocess.TimeoutExpired:
         raise HostError(f"'{shlex.join(argv)}' did not end within {timeout:g} s") from None
     except OSError as exc:
         raise HostError(f"'{shlex.join(argv)}' cannot be run: {exc.strerror}") from exc
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip() or f"it ended with {done.returncode}"
-        raise HostError(f"'{shlex.join(argv)}' failed: {said}")
-    return done.stdout.decode(errors="replace")
+    return Done(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace").strip())
+
+
+def run(argv: list[str], timeout: float = 120) -> str:
+    """The standard output. Raises HostError when the program fails or takes longer than `timeout` seconds."""
+    done = attempt(argv, timeout=timeout)
+    if done.code:
+        raise HostError(f"'{shlex.join(argv)}' failed: {done.errors or f'it ended with {done.code}'}")
+    return done.output

@@ -15,9 +15,9 @@ import os
 import pwd
 import shutil
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Iterable
 
 from .._spec import guest_paths as paths, guest_tap, ip
 from .._spec.base import Step
@@ -33,6 +33,7 @@ from . import command, disk, guest_facts, guest_store, qemu_binary, qmp, seed, s
 from .errors import HostError
 from .guest_store import Saved
 from .netlink import Netlink
+
 
 class GuestHost:
     """Guests, their files, taps and processes."""
@@ -65,7 +66,9 @@ class GuestHost:
             facts=guest_facts.gather(looked_at, self._look_up_emulators(d for _name, d in looked_at)),
             started=frozenset(self._started),
         )
-        world.guests = {name: _guest(name, found, states[name], wanted.get(name), world) for name, found in saved.items()}
+        world.guests = {
+            name: _guest(name, found, states[name], wanted.get(name), world) for name, found in saved.items()
+        }
         world.plans = _plans(wanted, complete, world.guests)
         world.warnings += self._warnings
         return world
@@ -81,9 +84,7 @@ class GuestHost:
         first, last = ("guest_stop",), ("guest_start", "guest_remove")
         try:
             self._stop([step for step in steps if step.op in first])
-            between = [step for step in steps if step.op not in first + last]
-            for is_own, group in itertools.groupby(between, lambda step: hasattr(self, f"_{step.op}")):
-                self._make(list(group)) if is_own else self._netlink.commit(list(group))
+            self._change([step for step in steps if step.op not in first + last])
             self._start([step for step in steps if step.op == "guest_start"])
             self._make([step for step in steps if step.op == "guest_remove"])
             for step in steps:
@@ -91,6 +92,11 @@ class GuestHost:
                     _tidy(step.args["guest"])
         except OSError as exc:
             raise HostError(f"{exc.filename or 'a file'}: {exc.strerror}") from exc
+
+    def _change(self, steps: list[Step]) -> None:
+        for ours, group in itertools.groupby(steps, lambda step: hasattr(self, f"_{step.op}")):
+            commit = self._make if ours else self._netlink.commit
+            commit(list(group))
 
     def _make(self, steps: list[Step]) -> None:
         for step in steps:
@@ -103,6 +109,8 @@ class GuestHost:
         for step in steps:
             supervisor.find(step.args["supervised_by"]).stop([step.args["service"]])
             self._started.discard(step.args["name"])
+        # Taps went with the guests.
+        self._netlink.observe([])
 
     def _start(self, steps: list[Step]) -> None:
         if not steps:
@@ -214,8 +222,6 @@ def _guest(name: str, saved: Saved, state: ServiceState, want: Guest | None, wor
     )
 
 
-def _plans(
-    wanted: dict[str, Guest], complete: dict[str, Definition], guests: dict[str, Guest]
-) -> dict[str, Plan]:
+def _plans(wanted: dict[str, Guest], complete: dict[str, Definition], guests: dict[str, Guest]) -> dict[str, Plan]:
     plans = {n: Plan(g.definition, g.running) for n, g in guests.items() if n not in wanted}
     return {**plans, **{n: Plan(d, wanted[n].runs(guests.get(n))) for n, d in complete.items()}}

@@ -12,7 +12,11 @@ from pathlib import Path
 
 from .._spec.guest_world import BridgeHelper
 
-_PATHS = ("/usr/lib/qemu/qemu-bridge-helper", "/usr/libexec/qemu-bridge-helper", "/usr/local/libexec/qemu-bridge-helper")
+_PATHS = (
+    "/usr/lib/qemu/qemu-bridge-helper",
+    "/usr/libexec/qemu-bridge-helper",
+    "/usr/local/libexec/qemu-bridge-helper",
+)
 #: An xattr with file capabilities: capabilities(7).
 _CAPABILITY = "security.capability"
 

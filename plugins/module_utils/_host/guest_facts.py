@@ -13,7 +13,7 @@ import posixpath
 import socket
 import stat
 import sys
-from typing import Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from .._spec.guest_claims import places
 from .._spec.guest_definition import Definition
@@ -76,12 +76,15 @@ def _files(user: str, definitions: list[tuple[str, Definition]]) -> Iterator[tup
     has_qemu_img = command.which("qemu-img") is not None
     for path, status in found.items():
         regular = stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)
-        yield path, File(
-            regular,
-            status.st_size,
-            *access[path],
-            real_path=os.path.realpath(path),
-            image=disk.inspect(path) if path in images and regular and has_qemu_img else None,
+        yield (
+            path,
+            File(
+                regular,
+                status.st_size,
+                *access[path],
+                real_path=os.path.realpath(path),
+                image=disk.inspect(path) if path in images and regular and has_qemu_img else None,
+            ),
         )
 
 

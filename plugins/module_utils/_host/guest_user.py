@@ -11,8 +11,8 @@ import os
 import pwd
 from typing import Any, Callable
 
-from .errors import HostError
 from .._spec.guest_world import Account
+from .errors import HostError
 
 _X86 = ("x86_64", "i386")
 

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, AsyncIterator, Awaitable, Iterable
+from typing import Any
 
 from .errors import HostError
 
@@ -17,6 +18,7 @@ from .errors import HostError
 _ANSWER = 20
 #: How long it may take to end once it was told to quit: it flushes its disks.
 _QUIT = 30
+_PRESS_AGAIN = 5
 #: What a guest goes through before it runs: RunState in QEMU's qapi/run-state.json.
 _BEFORE_RUNNING = ("prelaunch", "inmigrate", "paused")
 
@@ -94,12 +96,21 @@ async def _await_running(target: Target) -> None:
 async def _shut_down(target: Target, at_once: bool) -> None:
     with suppress(HostError):
         async with _connected(target) as client:
-            if not at_once:
-                await asyncio.wait_for(client.execute("system_powerdown"), _ANSWER)
-                if await _gone(client, target.timeout):
-                    return
+            if not at_once and await _powered_down(client, target.timeout):
+                return
             await asyncio.wait_for(client.execute("quit"), _ANSWER)
             await _gone(client, _QUIT)
+
+
+async def _powered_down(client: Any, timeout: float) -> bool:
+    """Press the power button until QEMU has gone: a guest that still boots does not feel it yet."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while (left := deadline - loop.time()) > 0:
+        await asyncio.wait_for(client.execute("system_powerdown"), _ANSWER)
+        if await _gone(client, min(left, _PRESS_AGAIN)):
+            return True
+    return False
 
 
 async def _gone(client: Any, timeout: float) -> bool:

@@ -20,6 +20,9 @@ from .qemu_argv import Choices, qemu_argv
 from .service import Service
 from .tap import Tap
 
+#: In place of the digest of a running process: one of the same service, but started in this run.
+_ANEW = "anew"
+
 
 @dataclass(frozen=True)
 class Guest(Resource):
@@ -28,7 +31,7 @@ class Guest(Resource):
     ``argv`` is the command line of the next start. ``files`` are those of its disks and its seed that are there, with
     their virtual sizes in bytes, and ``made`` the paths of those that were made for it. ``service`` is what the
     supervisor has, ``process`` the digest of the service that the running process was started from, ``None`` while
-    the guest does not run. ``taps`` are its own ones.
+    the guest does not run (and something else for a process yet to come). ``taps`` are its own ones.
     """
 
     kind = "guest"
@@ -43,7 +46,6 @@ class Guest(Resource):
     made: tuple[str, ...] = hidden(())
     files: tuple[tuple[str, int], ...] = hidden(())
     taps: tuple[Tap, ...] = hidden(())
-    restarts: int = hidden(0)
     pid: int | None = control()
     state: str = control("started")
     allow_restart: bool = control(False)
@@ -88,7 +90,7 @@ class Guest(Resource):
 
     @property
     def restart_required(self) -> bool:
-        return self.running and self.service is not None and self.process != self.service.digest
+        return self.running and self.service is not None and self.process not in (self.service.digest, _ANEW)
 
     @classmethod
     def owned_keys(cls, world: GuestWorld) -> list[str]:
@@ -121,13 +123,15 @@ class Guest(Resource):
 
     def _target(self, world: GuestWorld, have: Guest | None) -> Guest:
         definition = guest_files.with_formats(self.completed(have, world), world)
+        if have is not None:
+            self._check_supervisor(have.definition, definition, world)
         restart = self.state == "restarted" and bool(have and have.running) and self.name not in world.started
         starts = self.runs(have) and not (have and have.running)
         same = have is not None and definition == have.definition and have.service is not None
         pending = self.allow_restart and have is not None and have.restart_required
         after = have if same and not (starts or restart or pending) else self._checked(world, have, definition)
         process = self._process(have, after.service, restart)
-        new_process = process is not None and (restart or have is None or process != have.process)
+        new_process = process is not None and (have is None or process != have.process)
         account = world.facts.accounts.get(definition.user)
         return replace(
             after,
@@ -136,8 +140,15 @@ class Guest(Resource):
             files=guest_files.wanted_files(self.name, definition, world, grow=process is None or new_process),
             made=guest_files.made(definition, world, have.made if have else ()),
             taps=self._taps(have, after, process, new_process, account),
-            restarts=int(restart),
         )
+
+    def _check_supervisor(self, before: Definition, after: Definition, world: GuestWorld) -> None:
+        kinds = [world.facts.supervisors[definition.supervisor] for definition in (before, after)]
+        if kinds[0] != kinds[1]:
+            raise SpecError(
+                f"supervisor: it is {kinds[0]} for this guest and cannot become {kinds[1]}; "
+                "remove the guest first, with 'state: absent' and 'keep_disks: true'"
+            )
 
     def _checked(self, world: GuestWorld, have: Guest | None, definition: Definition) -> Guest:
         check(self.name, definition, world, bool(have and have.running))
@@ -159,9 +170,10 @@ class Guest(Resource):
     def _process(self, have: Guest | None, service: Service, restart: bool) -> str | None:
         if not self.runs(have):
             return None
-        if have is None or not have.running or restart or self.allow_restart:
-            return service.digest
-        return have.process
+        if restart:
+            return _ANEW
+        starts = have is None or not have.running or self.allow_restart
+        return service.digest if starts else have.process
 
     def _password(self, have: Guest | None, definition: Definition) -> str | None:
         if not definition.display.has_password:

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Callable, Hashable, Iterator
+from typing import Callable
 
 from .guest_definition import Definition
 
@@ -16,7 +17,7 @@ _ANY_ADDRESS = ("0.0.0.0", "::")
 
 @dataclass(frozen=True)
 class Claim:
-    """``key`` is what is claimed, ``what`` the same for a message. ``shared`` claims exclude only those that are not."""
+    """``key`` is what is claimed, ``what`` the same for a message. A ``shared`` one excludes those that are not."""
 
     guest: str
     key: Hashable
@@ -32,26 +33,33 @@ class Claim:
 
 def claims(guest: str, definition: Definition, runs: bool, real_path: Callable[[str, str], str]) -> Iterator[Claim]:
     """What is claimed by being defined, and what only by running. `real_path` takes a user and a path."""
+    yield from _by_definition(guest, definition, real_path)
+    if runs:
+        yield from _by_running(guest, definition, real_path)
+
+
+def _by_definition(guest: str, definition: Definition, real_path: Callable[[str, str], str]) -> Iterator[Claim]:
+    yield Claim(guest, ("uuid", definition.uuid), f"uuid: {definition.uuid}")
     for index, nic in enumerate(definition.nics):
         yield Claim(guest, ("mac", nic.mac), f"nics[{index}].mac: {nic.mac}")
         if nic.own_tap:
             yield Claim(guest, ("tap", nic.ifname), f"nics[{index}].ifname: tap '{nic.ifname}'")
-    yield Claim(guest, ("uuid", definition.uuid), f"uuid: {definition.uuid}")
     for index, disk in enumerate(definition.disks):
         if disk.base:
             path = real_path(definition.user, disk.base)
             yield Claim(guest, ("file", path), f"disks[{index}].base: '{disk.base}'", shared=True)
-        if runs:
-            path = real_path(definition.user, disk.file)
-            yield Claim(guest, ("file", path), f"disks[{index}].file: '{disk.file}'", shared=not disk.written)
-    if not runs:
-        return
-    for nic in definition.nics:
+
+
+def _by_running(guest: str, definition: Definition, real_path: Callable[[str, str], str]) -> Iterator[Claim]:
+    for index, disk in enumerate(definition.disks):
+        path = real_path(definition.user, disk.file)
+        yield Claim(guest, ("file", path), f"disks[{index}].file: '{disk.file}'", shared=not disk.written)
+    for index, nic in enumerate(definition.nics):
         if nic.type == "tap" and not nic.own_tap:
-            yield Claim(guest, ("tap", nic.ifname), f"nics: tap '{nic.ifname}'")
+            yield Claim(guest, ("tap", nic.ifname), f"nics[{index}].ifname: tap '{nic.ifname}'")
     for protocol, address, port in places(definition):
-        option = "display.number: VNC" if _is_vnc(definition, address, port) else "nics.hostfwd:"
-        yield Claim(guest, (protocol, port), f"{option} port {port}/{protocol}", address=address)
+        what = f"{port_option(definition, port)}: port {port}/{protocol}"
+        yield Claim(guest, (protocol, port), what, address=address)
     if definition.display.socket:
         yield Claim(guest, ("socket", definition.display.socket), f"display.socket: '{definition.display.socket}'")
 
@@ -63,5 +71,6 @@ def places(definition: Definition) -> list[tuple[str, str, int]]:
     return found if display.number is None else [*found, ("tcp", display.address, display.port)]
 
 
-def _is_vnc(definition: Definition, address: str, port: int) -> bool:
-    return (address, port) == (definition.display.address, definition.display.port)
+def port_option(definition: Definition, port: int) -> str:
+    """The option that gave the port."""
+    return "display.number" if port == definition.display.port else "nics.hostfwd"

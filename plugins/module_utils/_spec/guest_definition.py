@@ -140,7 +140,9 @@ class Definition:
     def check_complete(self) -> None:
         """What only the whole can tell."""
         if not self.kernel and (self.initrd or self.append):
-            raise SpecError(f"{'initrd' if self.initrd else 'append'}: it goes with a 'kernel'; give that too, or empty this")
+            raise SpecError(
+                f"{'initrd' if self.initrd else 'append'}: it goes with a 'kernel'; give that too, or empty this"
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """For users: what is set, sizes with their unit."""

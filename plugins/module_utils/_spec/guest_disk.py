@@ -70,7 +70,9 @@ def _parse(where: str, entry: dict[str, Any], guest: str) -> Disk:
     if cdrom and (base or entry["size"]):
         raise SpecError(f"{where}: a CD-ROM is not made; leave out 'base' and 'size', or 'cdrom'")
     if base and entry["format"] not in (None, "qcow2"):
-        raise SpecError(f"{where}.format: '{entry['format']}' cannot be an overlay over 'base'; leave it out or use qcow2")
+        raise SpecError(
+            f"{where}.format: '{entry['format']}' cannot be an overlay over 'base'; leave it out or use qcow2"
+        )
     interface = entry["interface"] or ("sata" if cdrom else "virtio")
     if cdrom and interface == "virtio":
         raise SpecError(f"{where}.interface: there is no CD-ROM drive of type 'virtio'; use scsi, sata or ide")

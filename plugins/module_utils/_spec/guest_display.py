@@ -26,7 +26,7 @@ VNC_PORT = 5900
 
 @dataclass(frozen=True)
 class Display:
-    """VNC is on ``address`` and ``number`` or on ``socket``. The password itself is kept apart, in a file of its own."""
+    """VNC is on ``address`` and ``number``, or on ``socket``. The password itself is kept apart, in its own file."""
 
     type: str = "none"
     address: str | None = None
@@ -43,23 +43,27 @@ class Display:
 def parse_display(entry: dict[str, Any] | None, guest: str) -> Display | None:
     if entry is None:
         return None
-    if entry["type"] == "none":
-        for option in ("address", "number", "socket", "password"):
-            if entry[option] is not None:
-                raise SpecError(f"display.{option}: it is for VNC; add 'type: vnc'")
-        return Display()
-    if entry["number"] is not None and entry["socket"]:
+    if entry["type"] == "vnc":
+        return _vnc(entry, guest)
+    for option in ("address", "number", "socket", "password"):
+        if entry[option] is not None:
+            raise SpecError(f"display.{option}: it is for VNC; add 'type: vnc'")
+    return Display()
+
+
+def _vnc(entry: dict[str, Any], guest: str) -> Display:
+    number, socket, password = entry["number"], entry["socket"], _password(entry["password"])
+    if number is not None and socket:
         raise SpecError("display: VNC is on a 'number' or on a 'socket'; leave one of them out")
-    if entry["address"] and entry["number"] is None:
+    if entry["address"] and number is None:
         raise SpecError("display.address: a display 'number' is missing; VNC is then on port 5900 plus that number")
-    password = _password(entry["password"])
-    if entry["number"] is None:
-        socket = paths.socket_path("display.socket", entry["socket"] or paths.socket(guest, "vnc"))
-        return Display("vnc", socket=socket, has_password=bool(password), password=password)
-    if not 0 <= entry["number"] <= 65535 - VNC_PORT:
-        raise SpecError(f"display.number: {entry['number']} is out of range; it is from 0 to {65535 - VNC_PORT}")
+    if number is None:
+        path = paths.socket_path("display.socket", socket or paths.socket(guest, "vnc"))
+        return Display("vnc", socket=path, has_password=bool(password), password=password)
+    if not 0 <= number <= 65535 - VNC_PORT:
+        raise SpecError(f"display.number: {number} is out of range; it is from 0 to {65535 - VNC_PORT}")
     ip = address.address("display.address", entry["address"] or "127.0.0.1")
-    return Display("vnc", ip, entry["number"], has_password=bool(password), password=password)
+    return Display("vnc", ip, number, has_password=bool(password), password=password)
 
 
 def _password(value: str | None) -> str | None:

@@ -16,12 +16,14 @@ from .guest_world import GuestWorld
 
 def with_formats(definition: Definition, world: GuestWorld) -> Definition:
     """The format of an existing image is looked up once and then kept: a guest could turn a raw disk into another."""
+
     def found(path: str | None) -> str | None:
         file = world.file(definition.user, path) if path else None
         return file.image.format if file and file.image else None
 
     disks = (
-        replace(d, format=d.format or found(d.file), base_format=d.base_format or found(d.base)) for d in definition.disks
+        replace(d, format=d.format or found(d.file), base_format=d.base_format or found(d.base))
+        for d in definition.disks
     )
     return replace(definition, disks=tuple(disks))
 

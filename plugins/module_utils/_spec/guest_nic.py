@@ -137,7 +137,9 @@ def _parse(where: str, index: int, entry: dict[str, Any], guest: str) -> Nic:
         if kind not in kinds and entry[option] not in (None, NIC_OPTIONS[option].get("default")):
             raise SpecError(f"{where}.{option}: a NIC of type '{kind}' has none; it is for {' and '.join(kinds)}")
     if kind == "tap" and not (entry["bridge"] or entry["ifname"]):
-        raise SpecError(f"{where}: a NIC of type 'tap' needs the 'bridge' it is to join, or the 'ifname' of a tap that exists")
+        raise SpecError(
+            f"{where}: a NIC of type 'tap' needs the 'bridge' it is to join, or the 'ifname' of a tap that exists"
+        )
     if kind == "bridge" and not entry["bridge"]:
         raise SpecError(f"{where}: a NIC of type 'bridge' needs the 'bridge' it is to join")
     return Nic(
@@ -162,7 +164,9 @@ def _parse(where: str, index: int, entry: dict[str, Any], guest: str) -> Nic:
 def _id(option: str, value: str) -> str:
     """id_wellformed() of QEMU's util/id.c."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]*", value):
-        raise SpecError(f"{option}: '{value}' cannot name a device; begin with a letter and use letters, digits, '-', '.', '_'")
+        raise SpecError(
+            f"{option}: '{value}' cannot name a device; begin with a letter and use letters, digits, '-', '.', '_'"
+        )
     return value
 
 

@@ -52,7 +52,8 @@ def socket_path(option: str, path: str) -> str:
     absolute(option, path)
     if len(path.encode()) > SOCKET_PATH_MAX:
         raise SpecError(
-            f"{option}: '{path}' has {len(path.encode())} bytes; the path of a unix socket has at most {SOCKET_PATH_MAX}"
+            f"{option}: '{path}' has {len(path.encode())} bytes; "
+            f"the path of a unix socket has at most {SOCKET_PATH_MAX}"
         )
     return path
 

@@ -35,7 +35,10 @@ with contextlib.suppress(Exception):
 
 #: Each of these implies NoNewPrivileges (systemd.exec(5)), under which a setuid bridge helper is of no use.
 _WITH_BRIDGE_HELPER = (
-    *((name, "no") for name in ("NoNewPrivileges", "ProtectKernelModules", "ProtectKernelTunables", "ProtectKernelLogs")),
+    *(
+        (name, "no")
+        for name in ("NoNewPrivileges", "ProtectKernelModules", "ProtectKernelTunables", "ProtectKernelLogs")
+    ),
     *((name, "no") for name in ("RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality")),
     *((name, "") for name in ("RestrictAddressFamilies", "SystemCallArchitectures")),
 )
@@ -74,7 +77,9 @@ def guest_service(
     return replace(
         common,
         argv=qemu_argv(guest, definition, replace(choices, descriptors=numbers)),
-        opened_taps=tuple(OpenedTap(nic.ifname, numbers[nic.ifname], _goes_by_itself(nic)) for nic in _tap_nics(definition)),
+        opened_taps=tuple(
+            OpenedTap(nic.ifname, numbers[nic.ifname], _goes_by_itself(nic)) for nic in _tap_nics(definition)
+        ),
     )
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from . import guest_paths as paths
 from .base import Step
 from .guest_disk import Disk
-from .guest_nic import Nic
 from .guest_seed import LABEL, Seed
 from .guest_service import scripts, service_name
 from .tap import Tap
@@ -23,14 +22,12 @@ def steps(before: Any, after: Any) -> list[Step]:
     """From one `Guest` to another; ``None`` is "not there". What stops comes first, what starts comes last."""
     if after is None:
         return [*_stop(before), _remove(before)]
-    stops = before is not None and before.running and _new_process(before, after)
+    stops = before is not None and before.running and after.process != before.process
     starts = after.running and (before is None or not before.running or stops)
     stopped = [] if before is None or (before.running and not stops) else _stop(before)
-    return [*stopped, *_define(before, after), *(_start(after) if starts else _change_live(before, after))]
-
-
-def _new_process(before: Any, after: Any) -> bool:
-    return after.process != before.process or after.restarts != before.restarts
+    if starts:
+        return [*stopped, *_define(before, after), *_start(after)]
+    return [*stopped, *_define(before, after), *(_change_live(before, after) if after.running else [])]
 
 
 # -- stopping ------------------------------------------------------------------------------------
@@ -43,7 +40,10 @@ def _stop(guest: Any) -> list[Step]:
     commands = "".join(json.dumps({"execute": c}) for c in ("qmp_capabilities", "system_powerdown"))
     line = f"echo {shlex.quote(commands)} | socat - UNIX-CONNECT:{paths.socket(guest.name, 'qmp')}"
     args = {"name": guest.name, "timeout": guest.definition.stop_timeout, **_supervised(guest)}
-    return [Step("guest_stop", args, line), *_put_away(guest, {tap.name for tap in guest.taps} - _gone_by_itself(guest))]
+    return [
+        Step("guest_stop", args, line),
+        *_put_away(guest, {tap.name for tap in guest.taps} - _gone_by_itself(guest)),
+    ]
 
 
 def _supervised(guest: Any) -> dict[str, str]:
@@ -59,7 +59,7 @@ def _gone_by_itself(guest: Any) -> set[str]:
 
 
 def _put_away(guest: Any, names: set[str]) -> list[Step]:
-    told = dict((ifname, script) for script, ifname in scripts(guest.definition, "downscript"))
+    told = {ifname: script for script, ifname in scripts(guest.definition, "downscript")}
     given = {nic.ifname for nic in guest.definition.nics if nic.type == "tap" and not nic.own_tap}
     by_systemd = guest.service is not None and guest.service.stop_post
     done = []
@@ -124,7 +124,9 @@ def _create(guest: Any, disk: Disk, size: int) -> Step:
     if disk.base:
         words += ["-b", disk.base, *(["-F", disk.base_format] if disk.base_format else [])]
     args = {"wanted": disk, "user": guest.definition.user}
-    return Step("disk_create", args, shlex.join([*words, disk.file, *([str(size)] if disk.size or not disk.base else [])]))
+    return Step(
+        "disk_create", args, shlex.join([*words, disk.file, *([str(size)] if disk.size or not disk.base else [])])
+    )
 
 
 def _resize(disk: Disk, size: int) -> Step:
@@ -157,8 +159,6 @@ def _start(guest: Any) -> list[Step]:
 
 
 def _change_live(before: Any, after: Any) -> list[Step]:
-    if before is None or not before.running:
-        return []
     kept = {tap.name: tap for tap in after.taps}
     changes = [step for tap in before.taps if tap.name in kept for step in Tap.steps(tap, kept[tap.name])]
     changes += _put_away(before, {tap.name for tap in before.taps} - set(kept))

@@ -58,7 +58,5 @@ def taps_to_keep(
 
 def _wanted(guest: str, nic: Nic, owner: int | None, have: Tap | None) -> Tap:
     """`have`, changed into what the NIC needs."""
-    want = Tap(
-        name=nic.ifname, bridge=nic.bridge, owner=owner, multi_queue=nic.queues > 1, up=True, alias=alias(guest)
-    )
+    want = Tap(name=nic.ifname, bridge=nic.bridge, owner=owner, multi_queue=nic.queues > 1, up=True, alias=alias(guest))
     return want.overlay(have or Tap(name=nic.ifname, multi_queue=False, vnet_hdr=False))

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Hashable, Iterator, Mapping
+from typing import Any
 
+from .base import SpecError
 from .guest_claims import Claim, claims, places
 from .guest_definition import Definition, Identity
 from .world import Link, World
@@ -143,7 +145,8 @@ class GuestWorld(World):
         """qemu-bridge-helper, where it may be used for that bridge."""
         helper = self.require(
             self.facts.bridge_helper,
-            f"{where}: there is no qemu-bridge-helper on this host; install QEMU first (role virtnet.qemu.host_setup does)",
+            f"{where}: there is no qemu-bridge-helper on this host; install QEMU first "
+            "(role virtnet.qemu.host_setup does)",
         )
         if helper and not helper.privileged:
             self.missing.append(
@@ -151,11 +154,26 @@ class GuestWorld(World):
                 "(role virtnet.qemu.host_setup does), or use type 'tap', which needs no privilege"
             )
         if helper and not helper.allows(bridge):
-            self.missing.append(f"{where}: {helper.config} does not allow '{bridge}'; add a line 'allow {bridge}' to it")
+            self.missing.append(
+                f"{where}: {helper.config} does not allow '{bridge}'; add a line 'allow {bridge}' to it"
+            )
         return helper
 
     def file(self, user: str, path: str) -> File | None:
         return self.facts.files.get((user, path))
+
+    def require_readable(self, option: str, path: str, user: str) -> File | None:
+        """A file that has to be there, and that the guest's user can read."""
+        file = self.require(self.file(user, path), f"{option}: '{path}' does not exist; put it there first")
+        if file is None:
+            return None
+        if not file.regular:
+            raise SpecError(f"{option}: '{path}' is not a file")
+        if not file.readable:
+            raise SpecError(
+                f"{option}: user '{user}' cannot read '{path}'; let that user read it, and enter its folders"
+            )
+        return file
 
     def real_path(self, user: str, path: str) -> str:
         found = self.file(user, path)
