@@ -33,7 +33,7 @@ def write(path: Path, text: str, mode: int = 0o644, owner: tuple[int, int] | Non
     # The dot hides it from programs that read all files of a directory, such as dnsmasq.
     new = path.with_name(f".{path.name}.virtnet-new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         with suppress(FileNotFoundError):
             found = path.stat()
             mode, owner = found.st_mode & 0o7777, (found.st_uid, found.st_gid)
@@ -49,6 +49,15 @@ def write(path: Path, text: str, mode: int = 0o644, owner: tuple[int, int] | Non
         _sync(path.parent)
     except OSError as exc:
         raise HostError(f"{path} cannot be written: {exc.strerror}") from exc
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory that everybody can read, and those above that are missing, whatever our umask is."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(exist_ok=True)
+    path.chmod(0o755)
 
 
 def remove(path: Path) -> None:

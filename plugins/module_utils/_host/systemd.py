@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,9 +13,11 @@ from pathlib import Path
 from .._persist import unit
 from .._spec.service import Service, ServiceState
 from . import files, process
+from .command import attempt, run
 from .daemon import not_ready
 from .errors import HostError
 
+_FOREVER = 86400
 UNITS = Path("/etc/systemd/system")
 
 
@@ -95,7 +95,7 @@ class Systemd:
     def log(self, name: str) -> str:
         """The last lines that the service and systemd wrote about it to the journal."""
         argv = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=10", f"--unit={unit.unit_name(name)}"]
-        return _run(argv, check=False).strip()
+        return attempt(argv).output.strip()
 
 
 def _path(name: str) -> Path:
@@ -122,11 +122,6 @@ def _systemctl_units(names: list[str], *words: str, check: bool = True) -> None:
 
 
 def _systemctl(*words: str, check: bool = True) -> str:
-    return _run(["systemctl", "--no-pager", "--quiet", *words], check)
-
-
-def _run(argv: list[str], check: bool) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
-    if check and done.returncode:
-        raise HostError(f"'{' '.join(argv)}' failed: {done.stderr.strip() or done.returncode}")
-    return done.stdout
+    argv = ["systemctl", "--no-pager", "--quiet", *words]
+    # Each unit has its own time-outs.
+    return run(argv, timeout=_FOREVER) if check else attempt(argv, timeout=_FOREVER).output
