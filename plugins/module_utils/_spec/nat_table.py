@@ -1,0 +1,106 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All rules of address translation of one namespace, as one resource. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from . import nat, nat_iptables, nat_nftables
+from .base import Resource, Step
+from .forward import Flush, Forward, check_collisions, flushes, typed
+from .nat import NatRule
+from .nat_layout import Item
+from .nat_lines import placed
+from .table import RuleWorld, Table, inside, ruleset
+from .tag import Tag, token
+
+LAYOUTS = {"nftables": nat_nftables, "iptables": nat_iptables}
+
+
+@dataclass(frozen=True)
+class NatTable(Table):
+    """The table as it is, or is to be."""
+
+    @staticmethod
+    def steps(before: NatTable | None, after: NatTable | None) -> list[Step]:
+        netns = (before or after).netns
+        return Table.steps(before, after) + [_flush_step(netns, flush) for flush in connections(before, after)]
+
+
+def connections(before: NatTable | None, after: NatTable | None) -> list[Flush]:
+    """Which connections a change of the table must make the kernel forget."""
+    return flushes(_forwards(before), _forwards(after))
+
+
+def _forwards(table: NatTable | None) -> set[Forward]:
+    found = (item for rules in table.rulesets.values() for item in table.layout.items(rules)) if table else ()
+    return {item.forward for item in found if item.forward}
+
+
+def _flush_step(netns: str | None, flush: Flush) -> Step:
+    return Step("flush", {"netns": netns, "flush": flush}, inside(netns, typed(flush)))
+
+
+@dataclass(frozen=True)
+class NatRules(Resource):
+    """The rules that a user lists for one namespace; others that are there stay, unless they are purged."""
+
+    kind = "nat_rule"
+    argument_spec = nat.ARGUMENT_SPEC
+    run_options = nat.RUN_OPTIONS
+
+    key: tuple[str | None, str]
+    rules: tuple[NatRule, ...]
+
+    @staticmethod
+    def parse(params: dict[str, Any]) -> NatRule:
+        return nat.parse(params)
+
+    @classmethod
+    def gathered(cls, wants: list[NatRule]) -> list[NatRules]:
+        by_place: dict[tuple[str | None, str], list[NatRule]] = {}
+        for rule in wants:
+            by_place.setdefault((rule.netns, rule.backend), []).append(rule)
+        return [cls(key, tuple(rules)) for key, rules in by_place.items()]
+
+    @classmethod
+    def owned_keys(cls, world: RuleWorld) -> list[tuple[str | None, str]]:
+        return world.owned()
+
+    @classmethod
+    def observed(cls, world: RuleWorld, key: tuple[str | None, str]) -> NatTable | None:
+        return NatTable.observed(world, key)
+
+    def target(self, world: RuleWorld, have: NatTable | None) -> NatTable | None:
+        world.require_place(self.key)
+        layout = world.layout(self.key)
+        rulesets = {}
+        for family, version in layout.FAMILIES.items():
+            there = ruleset(have, family)
+            kept = self._kept(layout.items(there)) if there and not world.everything else []
+            found = kept + self._items(layout, version)
+            check_collisions((item.tag, item.forward) for item in found if item.forward)
+            if assembled := layout.assemble(family, found):
+                rulesets[family] = assembled.spelled(world.spelling)
+        after = NatTable(self.key, layout, rulesets) if rulesets else None
+        if connections(have, after):
+            world.require_conntrack()
+        return after
+
+    def _kept(self, items: list[Item]) -> list[Item]:
+        listed = {(token(rule.network), rule.name) for rule in self.rules}
+        # What has no name is derived from what has one.
+        return [item for item in items if item.tag.name and (item.tag.network, item.tag.name) not in listed]
+
+    def _items(self, layout: ModuleType, version: int | None) -> list[Item]:
+        return [
+            layout.item(part, Tag(token(rule.network), rule.name, part.rank, rule.hairpin))
+            for rule in self.rules
+            if rule.state == "present" and version in (None, rule.version)
+            for part in placed(rule)
+        ]

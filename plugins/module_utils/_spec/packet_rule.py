@@ -1,0 +1,54 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One packet rule, whatever the backend; `nft` and `iptables` write it in their languages. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Transport protocols that have ports.
+WITH_PORTS = ("tcp", "udp", "sctp", "dccp")
+
+
+@dataclass(frozen=True)
+class PacketRule:
+    """What a packet must be, and what becomes of it.
+
+    A leading '!' negates an address or interface. Ports are ``N`` or ``N-M``. ``version`` is 4 or 6, ``None`` for both.
+    ``local``: addressed to this host. ``dnatted``: its connection went through a forward.
+    ``verdict``: accept, drop, return, masquerade, snat, dnat, redirect, or "jump CHAIN", "goto CHAIN", "reject with REASON"
+    (``tcp-reset`` or ``admin-prohibited``). ``to_address`` with a prefix length maps a whole network one to one.
+    """
+
+    verdict: str
+    version: int | None = None
+    in_interface: str | None = None
+    out_interface: str | None = None
+    source: str | None = None
+    destination: str | None = None
+    local: bool = False
+    protocol: str | None = None
+    source_port: str | None = None
+    destination_port: str | None = None
+    icmp_type: str | None = None
+    state: str | None = None
+    dnatted: bool = False
+    to_address: str | None = None
+    to_port: str | None = None
+
+
+def negation(value: str) -> tuple[bool, str]:
+    """Whether `value` is negated, and the value without its '!'."""
+    return value.startswith("!"), value.lstrip("!")
+
+
+def target(rule: PacketRule, port_mark: str = "-") -> str:
+    """``to_address`` and ``to_port`` in one, as nft and iptables write them; an IPv6 address beside a port is bracketed."""
+    port = (rule.to_port or "").replace("-", port_mark)
+    if rule.to_address is None:
+        return port
+    if not port:
+        return rule.to_address
+    return f"[{rule.to_address}]:{port}" if ":" in rule.to_address else f"{rule.to_address}:{port}"

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A table of packet rules as a resource: what is ours in one namespace, changed in one transaction. Pure.
+
+A layout is the module that says how rules are kept in a backend's table: ``TABLE``, ``FAMILIES``, ``parse``, ``script``,
+``tool``, ``comment_of``.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Mapping
+
+from .base import Resource, Step
+from .ruleset import Ruleset, views
+
+
+
+@dataclass(frozen=True)
+class Table(Resource):
+    """``rulesets``: our rules by family; a family without any is left out."""
+
+    kind = "table"
+
+    key: tuple[str | None, str]
+    layout: ModuleType
+    rulesets: Mapping[str, Ruleset]
+
+    @property
+    def netns(self) -> str | None:
+        return self.key[0]
+
+    @classmethod
+    def observed(cls, world: RuleWorld, key: tuple[str | None, str]) -> Any:
+        rulesets = world.rulesets(key)
+        return cls(key, world.layout(key), rulesets) if rulesets else None
+
+    @staticmethod
+    def views(before: Table | None, after: Table | None) -> list[tuple[Any, Any]]:
+        some = before or after
+        found = []
+        for family in some.layout.FAMILIES:
+            where = f"{family} {some.layout.TABLE}" + (f" in namespace {some.netns}" if some.netns else "")
+            found += views(where, *(ruleset(side, family) or Ruleset() for side in (before, after)))
+        return found
+
+    @staticmethod
+    def steps(before: Table | None, after: Table | None) -> list[Step]:
+        some = before or after
+        steps = []
+        for family in some.layout.FAMILIES:
+            old, new = ruleset(before, family), ruleset(after, family)
+            tool = some.layout.tool(family)
+            for line in some.layout.script(some.layout.TABLE, old, new) if old != new else ():
+                args = {"netns": some.netns, "tool": tool, "table": some.layout.TABLE, "line": line}
+                steps.append(Step("rule", args, inside(some.netns, some.layout.typed(tool, some.layout.TABLE, line))))
+        return steps
+
+
+def ruleset(table: Table | None, family: str) -> Ruleset | None:
+    return table.rulesets.get(family) if table else None
+
+
+def inside(netns: str | None, line: str) -> str:
+    """A shell's line as one types it to run it in a namespace."""
+    if netns is None:
+        return line
+    return f"ip netns exec {netns} " + (f"sh -c {shlex.quote(line)}" if line.startswith("for ") else line)
+
+
+class RuleWorld:
+    """The tables of ours that were found.
+
+    `found`: for each place the layout of its backend and the rulesets; ``None`` for a namespace that does not exist.
+    ``spelling``: how the host's tool prints what we write, as far as it differs. ``everything``: rules that nobody
+    lists are to go.
+    """
+
+    def __init__(
+        self,
+        found: Mapping[tuple[str | None, str], tuple[ModuleType, Mapping[str, Ruleset]] | None],
+        fallback: ModuleType,
+        everything: bool = False,
+        conntrack: bool = True,
+    ):
+        self._found = found
+        self._fallback = fallback
+        self._conntrack = conntrack
+        self.everything = everything
+        self.spelling: dict[str, str] = {}
+        self.missing: list[str] = []
+        self.warnings: list[str] = []
+
+    def rulesets(self, key: tuple[str | None, str]) -> Mapping[str, Ruleset]:
+        return self._found[key][1] if self._found.get(key) else {}
+
+    def layout(self, key: tuple[str | None, str]) -> ModuleType:
+        return self._found[key][0] if self._found.get(key) else self._fallback
+
+    def owned(self) -> list[tuple[str | None, str]]:
+        return [key for key in self._found if self.rulesets(key)]
+
+    def require_place(self, key: tuple[str | None, str]) -> None:
+        if self._found.get(key) is None:
+            self._miss(f"netns: namespace '{key[0]}' does not exist; make it with virtnet.qemu.netns first")
+
+    def require_conntrack(self) -> None:
+        if not self._conntrack:
+            self._miss(
+                "the command 'conntrack' is missing, which makes a changed forward hold for connections that are open; "
+                "install the package 'conntrack'"
+            )
+
+    def _miss(self, text: str) -> None:
+        if text not in self.missing:
+            self.missing.append(text)
