@@ -115,8 +115,9 @@ def site(quick: QuickStart) -> None:
     _check_machine(machine)
     print(LOOK_FURTHER)
     print(
-        f"Done in {time.monotonic() - started:.0f} s: {recap['changed']} tasks changed something on {HOST}; both guests run, "
-        "and every path is as the NAT model promises.\nThis machine's own network, sysctls and firewall are as before."
+        f"Done in {time.monotonic() - started:.0f} s: {recap['changed']} tasks changed something on {HOST}, both guests "
+        "run, and every path is as the NAT model promises.\n"
+        "This machine's own network, sysctls and firewall are as before."
     )
 
 

@@ -107,7 +107,9 @@ def table(paths: list[Path]) -> str:
         broken = "" if path.kept else "   <- BROKEN PROMISE"
         rows.append((path.source, path.target, path.how, _yes(path.reached), _yes(path.promised) + broken))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, [*widths, 0])).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
+    )
 
 
 def _yes(value: bool) -> str:

@@ -19,7 +19,7 @@ _FORWARD_KEYS = {"port", "guest", "address", "guest_port", "protocol"}
 
 @dataclass(frozen=True)
 class Forward:
-    """An inbound port: ``port`` of the host goes to ``guest_port`` of ``address``. Ports are texts, ``N`` or ``N-M``."""
+    """An inbound port: ``port`` of the host leads to ``guest_port`` of ``address``; both are ``N`` or ``N-M``."""
 
     port: str
     guest_port: str
@@ -202,16 +202,27 @@ def _forward_address(entry: dict[str, Any], members: list[Reservation], subnet: 
 
 
 def _check_apart(networks: list[Network]) -> None:
-    """No two networks of a host share a name, a bridge, an address or an inbound port."""
+    """No two networks of a host share a name, a bridge, an inbound port or an address."""
+    _check_single("name", [(n.name, n.name) for n in networks])
+    _check_single("bridge", [(n.bridge, n.name) for n in networks])
+    _check_single("forwards: port", [(f.name, n.name) for n in networks for f in n.forwards])
+    _check_subnets(networks)
+
+
+def _check_single(what: str, uses: list[tuple[str, str]]) -> None:
+    """Refuse a value that two networks use; `uses` are pairs of value and network."""
+    users: dict[str, str] = {}
+    for value, network in uses:
+        if value in users:
+            both = f"'{users[value]}' and '{network}'"
+            raise SpecError(f"virtnet_networks: {what} '{value}' is used twice, by {both}; choose another")
+        users[value] = network
+
+
+def _check_subnets(networks: list[Network]) -> None:
+    """Of subnets in order, one that overlaps any other overlaps the one before it: they are nested or apart."""
     import netaddr
 
-    for what in ("name", "bridge"):
-        seen: set[str] = set()
-        for network in networks:
-            value = getattr(network, what)
-            if value in seen:
-                raise SpecError(f"virtnet_networks: {what} '{value}' is used by two networks; choose another")
-            seen.add(value)
     ordered = sorted(networks, key=lambda n: netaddr.IPNetwork(n.subnet))
     for lower, upper in zip(ordered, ordered[1:]):
         if netaddr.IPNetwork(upper.subnet) in netaddr.IPNetwork(lower.subnet):
@@ -219,15 +230,6 @@ def _check_apart(networks: list[Network]) -> None:
                 f"virtnet_networks: subnet {upper.subnet} of '{upper.name}' overlaps {lower.subnet} of '{lower.name}'; "
                 "choose another"
             )
-    taken: dict[str, str] = {}
-    for network in networks:
-        for forward in network.forwards:
-            if forward.name in taken:
-                raise SpecError(
-                    f"virtnet_networks: port {forward.port}/{forward.protocol} is forwarded by '{taken[forward.name]}' "
-                    f"and by '{network.name}'; choose another"
-                )
-            taken[forward.name] = network.name
 
 
 def resources(networks: list[Network], host: str, fleet: str) -> dict[str, list[dict[str, Any]]]:

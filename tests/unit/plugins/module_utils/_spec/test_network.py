@@ -94,7 +94,7 @@ def test_one_address_twice(taken):
         ({"name": "b", "bridge": "br-lab", "subnet": "10.0.0.0/24"}, "bridge 'br-lab'"),
         ({"name": "b", "subnet": "192.168.4.128/25"}, "overlaps"),
         ({"name": "b", "subnet": "192.168.0.0/16"}, "overlaps"),
-        ({"name": "b", "subnet": "10.0.0.0/24", "forwards": [{"port": 80, "address": "10.0.0.2"}]}, "80/tcp"),
+        ({"name": "b", "subnet": "10.0.0.0/24", "forwards": [{"port": 80, "address": "10.0.0.2"}]}, "port 'tcp-80'"),
     ],
 )
 def test_two_networks_that_collide(other, word):
