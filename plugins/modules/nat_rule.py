@@ -11,14 +11,17 @@ short_description: Make, change and remove rules of address translation and port
 version_added: 0.1.0
 author: virtnet.qemu contributors (@virtnet)
 description:
-  - Manages masquerading, fixed source addresses, port forwards, one-to-one mappings and redirections, for IPv4 and IPv6.
-  - The rules are in a table or in chains of their own, where nothing else is touched. A rule of someone else in there is removed.
-  - All changes of a run are one transaction. The order of the rules follows from the rules alone, specific before general,
-    whatever the order of the list.
+  - Manages masquerading, fixed source addresses, port forwards, one-to-one mappings and redirections, for IPv4 and
+    IPv6.
+  - The rules are in a table or in chains of their own, and nothing else is touched. A rule of someone else in there is
+    removed.
+  - All changes of a run are one transaction. The order of the rules follows from the rules alone, specific before
+    general, whatever the order of the list.
   - A rule is known by O(name) within its O(network); to give the same name again changes the rule.
-  - When a forward is removed or changed, the connections that went through it are cut. When one is added, UDP traffic that the
-    host took itself is moved over; open TCP connections to the host stay.
-  - The host must forward packets (sysctl C(net.ipv4.ip_forward), C(net.ipv6.conf.all.forwarding)); this module does not see to that.
+  - When a forward is removed or changed, the connections that went through it are cut. When one is added, UDP traffic
+    that the host took itself is moved over; open TCP connections to the host stay.
+  - The host must forward packets (sysctl C(net.ipv4.ip_forward), C(net.ipv6.conf.all.forwarding)); this module does not
+    see to that.
 extends_documentation_fragment:
   - virtnet.qemu.common
 options:
@@ -49,18 +52,25 @@ options:
     type: str
     choices: [ipv4, ipv6]
   source: &source
-    description: Source address or network, for example V(192.168.4.0/24). A leading V(!) means every other, and needs quotes in YAML.
+    description:
+      - Source address or network, for example V(192.168.4.0/24).
+      - A leading V(!) means every other, and needs quotes in YAML.
     type: str
   destination: &destination
     description:
-      - Destination address or network. A leading V(!) means every other, as in V(!192.168.4.0/24), and needs quotes in YAML.
+      - Destination address or network.
+      - A leading V(!) means every other, as in V(!192.168.4.0/24), and needs quotes in YAML.
       - Without one, V(dnat) is for what is sent to any address of the host.
     type: str
   in_interface: &in_interface
-    description: Interface that a packet arrives by. A leading V(!) means every other. For V(dnat), V(netmap) and V(redirect).
+    description:
+      - Interface that a packet arrives by. A leading V(!) means every other.
+      - For V(dnat), V(netmap) and V(redirect).
     type: str
   out_interface: &out_interface
-    description: Interface that a packet leaves by. A leading V(!) means every other. For V(masquerade), V(snat) and V(netmap).
+    description:
+      - Interface that a packet leaves by. A leading V(!) means every other.
+      - For V(masquerade), V(snat) and V(netmap).
     type: str
   protocol: &protocol
     description: Protocol. Without one all of them are meant.
@@ -73,7 +83,7 @@ options:
     description: Destination port, or range of ports such as V(8000-8010). For V(dnat) the port that is forwarded.
     type: str
   to_address: &to_address
-    description: The new address; for V(netmap) a network of the same length as O(source), or one address for one address.
+    description: The new address; for V(netmap) a network of the same length as O(source), or one address for one.
     type: str
   to_port: &to_port
     description: The new port, or a range as long as O(destination_port). The default for V(dnat) is the same port.
@@ -132,9 +142,9 @@ requirements:
 seealso:
   - module: virtnet.qemu.network_firewall
 notes:
-  - Multicast to C(224.0.0.0/24) and C(ff02::/16) and broadcast to C(255.255.255.255) are never translated on the way out.
-  - A V(dnat) without O(in_interface), O(source) and O(source_port) also serves what the host itself sends to one of its addresses,
-    but not to the loopback address.
+  - Multicast to C(224.0.0.0/24) and C(ff02::/16) and broadcast to C(255.255.255.255) are not translated on the way out.
+  - A V(dnat) without O(in_interface), O(source) and O(source_port) also serves what the host itself sends to one of its
+    addresses, but not to the loopback address.
   - With nftables, a forward of a port is an element of a map, so that many of them cost a packet no more than one.
 """
 
@@ -158,11 +168,27 @@ EXAMPLES = r"""
 - name: A fixed source address, and forwards that the guests themselves can use too
   virtnet.qemu.nat_rule:
     config:
-      - {name: out, network: back, action: snat, source: 10.9.0.0/24, out_interface: enp3s0, to_address: 192.0.2.10}
-      - {name: ssh, network: back, action: dnat, protocol: tcp, destination_port: 2222,
-         to_address: 10.9.0.11, to_port: 22, hairpin: 10.9.0.0/24}
-      - {name: dns, network: back, action: dnat, protocol: udp, destination_port: 5353, to_address: 10.9.0.12, to_port: 53}
-      - {name: web, network: back, action: dnat, protocol: tcp, destination_port: 8000-8010, to_address: 10.9.0.12}
+      - name: out
+        network: back
+        action: snat
+        source: 10.9.0.0/24
+        out_interface: enp3s0
+        to_address: 192.0.2.10
+      - name: ssh
+        network: back
+        action: dnat
+        protocol: tcp
+        destination_port: 2222
+        to_address: 10.9.0.11
+        to_port: 22
+        hairpin: 10.9.0.0/24
+      - name: web
+        network: back
+        action: dnat
+        protocol: tcp
+        destination_port: 8000-8010
+        to_address: 10.9.0.12
+        hairpin: 10.9.0.0/24
 
 - name: One address of the uplink for each of eight guests
   virtnet.qemu.nat_rule:

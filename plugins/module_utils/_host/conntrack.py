@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from typing import Iterable
+from collections.abc import Iterable
 
 from .._spec import connection
 from .._spec.forward import Flush

@@ -55,7 +55,9 @@ def _script(table: str, lines: list[str]) -> str:
 
 
 def _refusal(tool: str, table: str, lines: list[str], errors: str) -> str:
-    said = " ".join(line.strip() for line in errors.splitlines() if line.strip() and not line.startswith("Try ")).rstrip(".")
+    said = " ".join(
+        line.strip() for line in errors.splitlines() if line.strip() and not line.startswith("Try ")
+    ).rstrip(".")
     found = re.search(r"line:? (\d+)", said)
     # The first line names the table, which is none of ours.
     number = int(found[1]) - 2 if found else -1

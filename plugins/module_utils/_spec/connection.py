@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Iterable, Iterator
 
-from .forward import CONNECTED, Flush
+from .forward import ALL_PORTS, CONNECTED, Flush
 from .packet_rule import negation
 
 _WORD = re.compile(r"\b(src|dst|sport|dport)=(\S+)")
@@ -18,7 +18,7 @@ _WORD = re.compile(r"\b(src|dst|sport|dport)=(\S+)")
 
 @dataclass(frozen=True)
 class Connection:
-    """An entry of connection tracking: what was asked for (``destination``, ``port``) and who answers (``answering``)."""
+    """An entry of connection tracking: who was asked (``destination``, ``port``) and who answers (``answering``)."""
 
     protocol: str
     destination: str
@@ -55,7 +55,9 @@ def stale(connections: Iterable[Connection], flushes: Iterable[Flush], own: froz
 
 
 def _means(flush: Flush, connection: Connection, own: frozenset[str]) -> bool:
-    if flush.last != 65535 and not (connection.port and flush.first <= connection.port <= flush.last):
+    if (flush.first, flush.last) != ALL_PORTS and not (
+        connection.port and flush.first <= connection.port <= flush.last
+    ):
         return False
     if flush.destination is None and connection.destination not in own:
         return False

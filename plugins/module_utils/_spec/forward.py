@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable
 
 from .base import SpecError
 from .packet_rule import negation
 from .tag import Tag
 
+ALL_PORTS = (0, 65535)
 #: What has connections of its own; the first packet of a new one looks the rules up by itself.
 CONNECTED = ("tcp", "sctp", "dccp")
 
@@ -21,16 +22,16 @@ CONNECTED = ("tcp", "sctp", "dccp")
 class Forward:
     """What is sent to ``destination`` (``None``: to this host) goes to ``target``.
 
-    ``protocol`` is ``None`` for all. ``first`` and ``last``: the ports, all of them from 0 to 65535. ``extra``: the rest of
-    the conditions, as text.
+    ``protocol`` is ``None`` for all. ``first`` and ``last``: the ports, all of them by default. ``extra``: the
+    rest of the conditions, as text.
     """
 
     version: int
     destination: str | None
     protocol: str | None
     target: str
-    first: int = 0
-    last: int = 65535
+    first: int = ALL_PORTS[0]
+    last: int = ALL_PORTS[1]
     extra: str = ""
 
 
@@ -63,11 +64,11 @@ def check_collisions(forwards: Iterable[tuple[Tag, Forward]]) -> None:
 
 
 def _collision(tag: Tag, other: Tag, lower: Forward, upper: Forward) -> str:
-    ports = "" if (upper.first, upper.last) == (0, 65535) else f" port {upper.first}"
+    ports = "" if (upper.first, upper.last) == ALL_PORTS else f" port {upper.first}"
     where = upper.destination or "this host"
     return (
-        f"destination_port: {upper.protocol or 'everything'}{ports} sent to {where} is forwarded by rule {tag.label} to "
-        f"{lower.target} and by rule {other.label} to {upper.target}; change or remove one of them"
+        f"destination_port: {upper.protocol or 'everything'}{ports} sent to {where} is forwarded to {lower.target} "
+        f"by rule {tag.label} and to {upper.target} by rule {other.label}; change or remove one of them"
     )
 
 
@@ -89,25 +90,29 @@ def _flush(forward: Forward, target: str | None) -> Flush:
 
 def typed(flush: Flush) -> str:
     """The conntrack(8) line that does the same, in a loop of the shell where it takes several."""
-    words = ["conntrack -D"]
-    loops = []
-    if flush.version == 6:
-        words.append("-f ipv6")
+    words = ["conntrack -D"] + ["-f ipv6"] * (flush.version == 6)
     if flush.protocol or not flush.target:
         words.append(f"-p {flush.protocol or 'udp'}")
-    if flush.last == flush.first:
-        words.append(f"--orig-port-dst {flush.first}")
-    elif flush.last != 65535:
-        loops.append(f"for port in $(seq {flush.first} {flush.last})")
-        words.append("--orig-port-dst $port")
-    if flush.destination and not negation(flush.destination)[0]:
-        words.append(f"--orig-dst {flush.destination}")
-    if flush.target:
-        words.append(f"--reply-src {flush.target}")
-    elif flush.destination is None:
-        loops.append("for address in $(hostname -I)")
-        words.append("--orig-dst $address --reply-src $address")
-    line = " ".join(words)
-    for loop in loops:
+    port_words, port_loop = _typed_ports(flush)
+    peer_words, peer_loop = _typed_addresses(flush)
+    line = " ".join([*words, *port_words, *peer_words])
+    for loop in (*port_loop, *peer_loop):
         line = f"{loop}; do {line}; done"
     return line
+
+
+def _typed_ports(flush: Flush) -> tuple[list[str], list[str]]:
+    if flush.last == flush.first:
+        return [f"--orig-port-dst {flush.first}"], []
+    if flush.last == ALL_PORTS[1]:
+        return [], []
+    return ["--orig-port-dst $port"], [f"for port in $(seq {flush.first} {flush.last})"]
+
+
+def _typed_addresses(flush: Flush) -> tuple[list[str], list[str]]:
+    if not flush.target and flush.destination is None:
+        return ["--orig-dst $address --reply-src $address"], ["for address in $(hostname -I)"]
+    words = [f"--reply-src {flush.target}"] if flush.target else []
+    if flush.destination and not negation(flush.destination)[0]:
+        words.insert(0, f"--orig-dst {flush.destination}")
+    return words, []

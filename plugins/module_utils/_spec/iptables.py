@@ -10,7 +10,7 @@ Our chains are named ``vn-…``; the kernel's own chains jump to them. Everythin
 from __future__ import annotations
 
 import re
-from typing import Iterator
+from collections.abc import Iterator
 
 from .packet_rule import PacketRule, negation, target
 from .ruleset import Ruleset
@@ -20,13 +20,19 @@ FAMILIES = {"ip": 4, "ip6": 6}
 KERNEL_CHAINS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 PREFIX = "vn-"
 MARK = "virtnet.qemu"
+#: RFC 4861: the names that nft has for them -> the numbers that ip6tables-save prints.
+_ICMPV6_TYPES = {"nd-router-solicit": 133, "nd-neighbor-solicit": 135, "nd-neighbor-advert": 136}
 
 
 # -- rules ---------------------------------------------------------------------------------------
 
 
 def rule_text(rule: PacketRule, comment: str | None = None) -> str:
-    words = [*_matches(rule), f"-m comment --comment {_quoted(f'{MARK} {comment}' if comment else MARK)}", _verdict(rule)]
+    words = [
+        *_matches(rule),
+        f"-m comment --comment {_quoted(f'{MARK} {comment}' if comment else MARK)}",
+        _verdict(rule),
+    ]
     return " ".join(words)
 
 
@@ -35,24 +41,30 @@ def _quoted(text: str) -> str:
 
 
 def _matches(rule: PacketRule) -> Iterator[str]:
-    for option, value in (("-s", rule.source), ("-d", rule.destination)):
-        if value:
-            yield _match(option, _with_prefix(value))
-    for option, value in (("-i", rule.in_interface), ("-o", rule.out_interface)):
+    for option, value in (
+        ("-s", rule.source and _with_prefix(rule.source)),
+        ("-d", rule.destination and _with_prefix(rule.destination)),
+        ("-i", rule.in_interface),
+        ("-o", rule.out_interface),
+        ("-p", rule.protocol),
+    ):
         if value:
             yield _match(option, value)
-    if rule.protocol:
-        yield f"-p {rule.protocol}"
     if rule.local:
         yield "-m addrtype --dst-type LOCAL"
-    ports = [(o, p) for o, p in (("--sport", rule.source_port), ("--dport", rule.destination_port)) if p]
-    if ports:
-        yield " ".join([f"-m {rule.protocol}", *(f"{option} {port.replace('-', ':')}" for option, port in ports)])
+    yield from _ports(rule)
     if rule.icmp_type:
-        yield f"-m icmp6 --icmpv6-type {rule.icmp_type}"
-    state = "DNAT" if rule.dnatted else (rule.state or "").upper()
-    if state:
-        yield f"-m conntrack --ctstate {state}"
+        yield f"-m icmp6 --icmpv6-type {_ICMPV6_TYPES[rule.icmp_type]}"
+    if rule.dnatted or rule.state:
+        # The other way round than nft prints them.
+        states = ["DNAT"] if rule.dnatted else reversed(rule.state.upper().split(","))
+        yield f"-m conntrack --ctstate {','.join(states)}"
+
+
+def _ports(rule: PacketRule) -> list[str]:
+    given = [("--sport", rule.source_port), ("--dport", rule.destination_port)]
+    words = [f"{option} {port.replace('-', ':')}" for option, port in given if port]
+    return [f"-m {rule.protocol}", *words] if words else []
 
 
 def _match(option: str, value: str) -> str:
@@ -127,16 +139,25 @@ def script(_table: str, before: Ruleset | None, after: Ruleset | None) -> list[s
     old, new = (dict(side.chains) if side else {} for side in (before, after))
     gone = [name for name in old if name not in new]
     changed = {name: rules for name, rules in new.items() if rules != old.get(name)}
-    lines = [f"-N {PREFIX}{name}" for name in changed if name not in old and name not in KERNEL_CHAINS]
+    lines = [f"-N {title(name)}" for name in changed if name not in old and name not in KERNEL_CHAINS]
     for name in (*changed, *gone):
         if name in KERNEL_CHAINS:
             lines += [f"-D {name} {rule}" for rule in old.get(name, ())]
         elif old.get(name):
-            lines.append(f"-F {PREFIX}{name}")
-    lines += [f"-A {PREFIX}{name} {rule}" for name, rules in changed.items() if name not in KERNEL_CHAINS for rule in rules]
+            lines.append(f"-F {title(name)}")
+    lines += [
+        f"-A {title(name)} {rule}" for name, rules in changed.items() if name not in KERNEL_CHAINS for rule in rules
+    ]
     # First in the kernel's chains: what another program refuses or translates there must not come before us.
-    lines += [f"-I {name} {rule}" for name, rules in changed.items() if name in KERNEL_CHAINS for rule in reversed(rules)]
-    return lines + [f"-X {PREFIX}{name}" for name in gone if name not in KERNEL_CHAINS]
+    lines += [
+        f"-I {name} {rule}" for name, rules in changed.items() if name in KERNEL_CHAINS for rule in reversed(rules)
+    ]
+    return lines + [f"-X {title(name)}" for name in gone if name not in KERNEL_CHAINS]
+
+
+def title(chain: str) -> str:
+    """The name that a chain has in the kernel."""
+    return chain if chain in KERNEL_CHAINS else PREFIX + chain
 
 
 def tool(family: str) -> str:

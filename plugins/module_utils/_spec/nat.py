@@ -158,15 +158,15 @@ def _check_protocol(rule: NatRule) -> None:
             raise SpecError(f"{option}: only {', '.join(WITH_PORTS)} have ports; give one of them as 'protocol'")
     if rule.ports and rule.protocol and not packet_option.has_ports(rule.protocol):
         raise SpecError(f"ports: '{rule.protocol}' has no ports; leave 'ports' out")
-    other = {4: "icmpv6", 6: "icmp"}[rule.version]
-    if rule.protocol == other:
-        raise SpecError(f"protocol: '{other}' does not exist in IPv{rule.version}; give '{'icmp' if other == 'icmpv6' else 'icmpv6'}'")
+    right, wrong = ("icmp", "icmpv6") if rule.version == 4 else ("icmpv6", "icmp")
+    if rule.protocol == wrong:
+        raise SpecError(f"protocol: there is no '{wrong}' in IPv{rule.version}; give '{right}'")
 
 
 def _check_out(rule: NatRule) -> None:
     if not rule.source and not rule.out_interface:
         raise SpecError(
-            f"source: 'action: {rule.action}' needs it or 'out_interface', else it would translate everything the host sends"
+            f"source: 'action: {rule.action}' needs it or 'out_interface', else it would translate all the host sends"
         )
 
 
@@ -178,13 +178,17 @@ def _check_dnat(rule: NatRule) -> None:
     narrowed = rule.destination or rule.in_interface or rule.source
     all_ports = rule.protocol in (None, *WITH_PORTS) and rule.destination_port is None
     if all_ports and not narrowed:
-        raise SpecError("destination_port: without it or 'destination' every connection to the host would be forwarded, yours too")
+        raise SpecError(
+            "destination_port: without it or 'destination' every connection to the host would be forwarded, yours too"
+        )
     _check_ports(rule)
 
 
 def _check_redirect(rule: NatRule) -> None:
     if not rule.in_interface and not rule.source and not rule.destination:
-        raise SpecError("in_interface: 'action: redirect' needs it, 'source' or 'destination', else it would catch what everyone sends")
+        raise SpecError(
+            "in_interface: 'action: redirect' needs it, 'source' or 'destination', else it would catch all traffic"
+        )
     _check_ports(rule)
 
 

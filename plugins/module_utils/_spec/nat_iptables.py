@@ -14,7 +14,7 @@ import re
 
 from . import iptables, packet_option, tag as tags
 from .forward import Forward
-from .iptables import FAMILIES, comment_of, parse, script, tool, typed  # noqa: F401
+from .iptables import FAMILIES, comment_of, parse, script, title, tool, typed  # noqa: F401
 from .nat_layout import Item, chain_place, chains, hairpins, sources
 from .nat_lines import INBOUND, Placed
 from .packet_rule import PacketRule
@@ -66,7 +66,8 @@ def assemble(family: str, found: list[Item]) -> Ruleset | None:
     own = chains(found + [item(*pair) for pair in hairpins(found)])
     jumps = {place: [_jump(name) for name in own if name.startswith(f"{place}-")] for place in (*INBOUND, "any")}
     posts = [
-        iptables.rule_text(PacketRule(f"jump post-{network}", source=str(cidr)), network) for cidr, network in sources(found)
+        iptables.rule_text(PacketRule(f"jump post-{network}", source=str(cidr)), network)
+        for cidr, network in sources(found)
     ]
     inbound = (*jumps["at"], *jumps["port"], *jumps["wide"])
     base = {

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Iterable
+from typing import Any
 
 from . import packet_option
 from .base import SpecError
@@ -20,7 +21,7 @@ from .tag import Tag
 class Item:
     """One rule of ours in the kernel: a line of a chain or an element of a map.
 
-    ``source``: the network whose packets it is for, if it is for some only. ``forward``: what it does to inbound packets.
+    ``source``: the network whose packets it is for, if only for some. ``forward``: what it does to inbound packets.
     """
 
     place: str

@@ -13,8 +13,8 @@ Places, in the order in which a packet meets them, and specific before general i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Iterator
 
 from . import packet_option
 from .nat import UNPRIVILEGED_PORTS, NatRule
@@ -23,7 +23,7 @@ from .packet_rule import PacketRule, negation
 INBOUND = ("pre", "at", "port", "wide")
 OUTBOUND = ("post", "any")
 
-#: Never translated on the way out, as multicast and broadcast do not leave the link: RFC 5771 §4, RFC 919, RFC 4291 §2.7.
+#: What does not leave the link is never translated: RFC 5771 section 4, RFC 919, RFC 4291 section 2.7.
 _LINK_ONLY = {4: ("224.0.0.0/24", "255.255.255.255"), 6: ("ff02::/16",)}
 _HAIRPIN, _EXEMPT, _NETMAP, _SNAT, _MASQUERADE, _INBOUND = range(6)
 
@@ -43,7 +43,7 @@ def placed(rule: NatRule) -> list[Placed]:
 
 
 def hairpin(subnet: str) -> Placed:
-    """Whoever reaches a neighbour by a forward gets the host's address, so that the answer comes back through the host."""
+    """Who reaches a neighbour by a forward gets the host's address, so that the answer comes back through the host."""
     version = packet_option.version_of(subnet)
     packet = PacketRule("masquerade", version, source=subnet, destination=subnet, dnatted=True)
     return _ranked(_HAIRPIN, packet)
@@ -77,11 +77,16 @@ def _exempt(packet: PacketRule) -> Iterator[tuple[int, PacketRule]]:
 
 
 def _netmap(rule: NatRule) -> Iterator[tuple[int, PacketRule]]:
-    out = PacketRule("snat", rule.version, out_interface=rule.out_interface, source=rule.source, to_address=rule.to_address)
+    out = PacketRule(
+        "snat", rule.version, out_interface=rule.out_interface, source=rule.source, to_address=rule.to_address
+    )
     yield from _exempt(out)
     yield _NETMAP, out
-    yield _INBOUND, PacketRule(
-        "dnat", rule.version, in_interface=rule.in_interface, destination=rule.to_address, to_address=rule.source
+    yield (
+        _INBOUND,
+        PacketRule(
+            "dnat", rule.version, in_interface=rule.in_interface, destination=rule.to_address, to_address=rule.source
+        ),
     )
 
 

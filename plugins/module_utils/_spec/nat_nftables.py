@@ -17,7 +17,7 @@ from . import nft, packet_option, tag as tags
 from .forward import Forward
 from .nat_layout import Item, chain_place, chains, hairpins, sources
 from .nat_lines import Placed
-from .nft import FAMILIES, comment_of, parse, script, tool, typed  # noqa: F401
+from .nft import FAMILIES, comment_of, parse, script, title, tool, typed  # noqa: F401
 from .ruleset import Ruleset
 from .tag import Tag
 
@@ -93,7 +93,9 @@ def assemble(_family: str, found: list[Item]) -> Ruleset | None:
         return None
     everything = found + [item(*pair) for pair in hairpins(found)]
     own = chains([i for i in everything if i.place not in _MAP_PLACES.values()])
-    jumps = {place: [f"jump {name}" for name in own if name.startswith(f"{place}-")] for place in ("pre", "wide", "any")}
+    jumps = {
+        place: [f"jump {name}" for name in own if name.startswith(f"{place}-")] for place in ("pre", "wide", "any")
+    }
     base = {
         "prerouting": (*jumps["pre"], *_FORWARDS, *jumps["wide"]),
         "output": (*_LOOPBACK, *_FORWARDS, *jumps["wide"]),

@@ -11,12 +11,13 @@ from types import ModuleType
 from typing import Any
 
 from . import nat, nat_iptables, nat_nftables
-from .base import Resource, Step
+from .base import Step
 from .forward import Flush, Forward, check_collisions, flushes, typed
 from .nat import NatRule
 from .nat_layout import Item
 from .nat_lines import placed
-from .table import RuleWorld, Table, inside, ruleset
+from .ruleset import Ruleset
+from .table import Entries, RuleWorld, Table, inside
 from .tag import Tag, token
 
 LAYOUTS = {"nftables": nat_nftables, "iptables": nat_iptables}
@@ -47,60 +48,38 @@ def _flush_step(netns: str | None, flush: Flush) -> Step:
 
 
 @dataclass(frozen=True)
-class NatRules(Resource):
-    """The rules that a user lists for one namespace; others that are there stay, unless they are purged."""
+class NatRules(Entries):
+    """The rules that a user lists for one namespace."""
 
     kind = "nat_rule"
+    table = NatTable
     argument_spec = nat.ARGUMENT_SPEC
     run_options = nat.RUN_OPTIONS
-
-    key: tuple[str | None, str]
-    rules: tuple[NatRule, ...]
 
     @staticmethod
     def parse(params: dict[str, Any]) -> NatRule:
         return nat.parse(params)
 
-    @classmethod
-    def gathered(cls, wants: list[NatRule]) -> list[NatRules]:
-        by_place: dict[tuple[str | None, str], list[NatRule]] = {}
-        for rule in wants:
-            by_place.setdefault((rule.netns, rule.backend), []).append(rule)
-        return [cls(key, tuple(rules)) for key, rules in by_place.items()]
-
-    @classmethod
-    def owned_keys(cls, world: RuleWorld) -> list[tuple[str | None, str]]:
-        return world.owned()
-
-    @classmethod
-    def observed(cls, world: RuleWorld, key: tuple[str | None, str]) -> NatTable | None:
-        return NatTable.observed(world, key)
-
     def target(self, world: RuleWorld, have: NatTable | None) -> NatTable | None:
-        world.require_place(self.key)
-        layout = world.layout(self.key)
-        rulesets = {}
-        for family, version in layout.FAMILIES.items():
-            there = ruleset(have, family)
-            kept = self._kept(layout.items(there)) if there and not world.everything else []
-            found = kept + self._items(layout, version)
-            check_collisions((item.tag, item.forward) for item in found if item.forward)
-            if assembled := layout.assemble(family, found):
-                rulesets[family] = assembled.spelled(world.spelling)
-        after = NatTable(self.key, layout, rulesets) if rulesets else None
+        after = super().target(world, have)
         if connections(have, after):
             world.require_conntrack()
         return after
 
+    def assembled(self, layout: ModuleType, family: str, there: Ruleset) -> Ruleset | None:
+        items = self._kept(layout.items(there)) + self._items(layout, layout.FAMILIES[family])
+        check_collisions((item.tag, item.forward) for item in items if item.forward)
+        return layout.assemble(family, items)
+
     def _kept(self, items: list[Item]) -> list[Item]:
-        listed = {(token(rule.network), rule.name) for rule in self.rules}
+        listed = {(token(rule.network), rule.name) for rule in self.entries}
         # What has no name is derived from what has one.
         return [item for item in items if item.tag.name and (item.tag.network, item.tag.name) not in listed]
 
     def _items(self, layout: ModuleType, version: int | None) -> list[Item]:
         return [
             layout.item(part, Tag(token(rule.network), rule.name, part.rank, rule.hairpin))
-            for rule in self.rules
+            for rule in self.entries
             if rule.state == "present" and version in (None, rule.version)
             for part in placed(rule)
         ]

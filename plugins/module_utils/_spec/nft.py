@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Iterator
+from collections.abc import Iterator
 
 from .packet_rule import PacketRule, negation, target
 from .ruleset import Ruleset
@@ -31,30 +31,35 @@ def rule_text(rule: PacketRule, comment: str | None = None) -> str:
 
 def _matches(rule: PacketRule) -> Iterator[str]:
     ip = "ip6" if rule.version == 6 else "ip"
-    if rule.version and not (rule.source or rule.destination or rule.verdict in ("snat", "dnat")):
+    if rule.version and not _tells_version(rule):
         yield f"meta nfproto ipv{rule.version}"
-    for word, value in (("iifname", rule.in_interface), ("oifname", rule.out_interface)):
+    for word, value, form in (
+        ("iifname", rule.in_interface, '"{}"'),
+        ("oifname", rule.out_interface, '"{}"'),
+        (f"{ip} saddr", rule.source, "{}"),
+        (f"{ip} daddr", rule.destination, "{}"),
+    ):
         if value:
-            yield _match(word, value, '"{}"')
-    for word, value in (("saddr", rule.source), ("daddr", rule.destination)):
-        if value:
-            yield _match(f"{ip} {word}", value)
+            yield _match(word, value, form)
     if rule.local:
         yield "fib daddr type local"
-    if rule.icmp_type:
-        yield f"{rule.protocol} type {rule.icmp_type}"
-    elif rule.source_port or rule.destination_port:
-        yield from (
-            f"{rule.protocol} {word} {port}"
-            for word, port in (("sport", rule.source_port), ("dport", rule.destination_port))
-            if port
-        )
-    elif rule.protocol:
-        yield f"meta l4proto {rule.protocol}"
+    yield from _protocol(rule)
     if rule.state:
         yield f"ct state {rule.state}"
     if rule.dnatted:
         yield "ct status dnat"
+
+
+def _tells_version(rule: PacketRule) -> bool:
+    return bool(rule.source or rule.destination or rule.icmp_type or rule.verdict in ("snat", "dnat"))
+
+
+def _protocol(rule: PacketRule) -> list[str]:
+    if rule.icmp_type:
+        return [f"icmpv6 type {rule.icmp_type}"]
+    ports = [("sport", rule.source_port), ("dport", rule.destination_port)]
+    matches = [f"{rule.protocol} {word} {port}" for word, port in ports if port]
+    return matches or ([f"meta l4proto {rule.protocol}"] if rule.protocol else [])
 
 
 def _match(word: str, value: str, form: str = "{}") -> str:
@@ -96,7 +101,9 @@ def parse(listing: str) -> Ruleset:
             continue
         declared[f"{kind} {name}"] = "; ".join(line for line in lines if not line.startswith("elements = "))
         if kind in _WITH_ELEMENTS:
-            elements[name] = {element_key(e): e for line in lines if line.startswith("elements = ") for e in _elements(line)}
+            elements[name] = {
+                element_key(e): e for line in lines if line.startswith("elements = ") for e in _elements(line)
+            }
     return Ruleset(declared, chains, elements)
 
 
@@ -168,6 +175,11 @@ def _without(these: Ruleset, those: Ruleset) -> Iterator[tuple[str, str, str]]:
     for name, elements in these.elements.items():
         other = those.elements.get(name, {})
         yield from ((name, key, text) for key, text in elements.items() if other.get(key) != text)
+
+
+def title(chain: str) -> str:
+    """The name that a chain has in the kernel."""
+    return chain
 
 
 def tool(_family: str) -> str:

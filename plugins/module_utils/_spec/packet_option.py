@@ -40,7 +40,9 @@ def interface(option: str, value: str | None) -> str | None:
     address.ifname(option, plain)
     # Wildcards of nft and iptables, and what ends or escapes a quoted word.
     if bad := re.search(r'["\\*+!]', plain):
-        raise SpecError(f"{option}: '{value}' has a '{bad[0]}'; give the name of one interface, with '!' before it for all others")
+        raise SpecError(
+            f"{option}: '{value}' has a '{bad[0]}'; give the name of one interface, with '!' before it for all others"
+        )
     return mark + plain
 
 

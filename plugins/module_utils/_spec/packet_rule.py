@@ -17,9 +17,10 @@ class PacketRule:
     """What a packet must be, and what becomes of it.
 
     A leading '!' negates an address or interface. Ports are ``N`` or ``N-M``. ``version`` is 4 or 6, ``None`` for both.
-    ``local``: addressed to this host. ``dnatted``: its connection went through a forward.
-    ``verdict``: accept, drop, return, masquerade, snat, dnat, redirect, or "jump CHAIN", "goto CHAIN", "reject with REASON"
-    (``tcp-reset`` or ``admin-prohibited``). ``to_address`` with a prefix length maps a whole network one to one.
+    ``local``: addressed to this host. ``dnatted``: its connection went through a forward. ``icmp_type``: of ICMPv6, by
+    nft's name. ``verdict``: accept, drop, return, masquerade, snat, dnat, redirect, or "jump CHAIN", "goto CHAIN",
+    "reject with REASON" (``tcp-reset`` or ``admin-prohibited``). ``to_address`` with a prefix length maps a whole
+    network one to one.
     """
 
     verdict: str
@@ -44,11 +45,8 @@ def negation(value: str) -> tuple[bool, str]:
     return value.startswith("!"), value.lstrip("!")
 
 
-def target(rule: PacketRule, port_mark: str = "-") -> str:
-    """``to_address`` and ``to_port`` in one, as nft and iptables write them; an IPv6 address beside a port is bracketed."""
-    port = (rule.to_port or "").replace("-", port_mark)
-    if rule.to_address is None:
-        return port
-    if not port:
+def target(rule: PacketRule) -> str:
+    """``to_address`` and ``to_port`` in one, as nft and iptables write them; IPv6 is bracketed beside a port."""
+    if not rule.to_port:
         return rule.to_address
-    return f"[{rule.to_address}]:{port}" if ":" in rule.to_address else f"{rule.to_address}:{port}"
+    return f"[{rule.to_address}]:{rule.to_port}" if ":" in rule.to_address else f"{rule.to_address}:{rule.to_port}"

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Iterator, Mapping
+from typing import Callable
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,24 @@ def _pairs(ours: Mapping[str, str], printed: Mapping[str, str]) -> Iterator[tupl
     return ((text, printed[name]) for name, text in ours.items() if name in printed)
 
 
-def views(where: str, before: Ruleset, after: Ruleset) -> list[tuple[dict | None, dict | None]]:
-    """The chains and maps that differ, each reduced to the rules that do; a chain that is only reordered is shown whole."""
+def views(
+    where: str, before: Ruleset, after: Ruleset, title: Callable[[str], str] = str
+) -> list[tuple[dict | None, dict | None]]:
+    """The chains and maps that differ, each reduced to the rules that do; a chain only reordered is shown whole.
+
+    `title`: the name of a chain as a user knows it.
+    """
     found = []
     for name in _differing(before.chains, after.chains):
-        sides = [side.chains.get(name) for side in (before, after)]
-        common = set(sides[0] or ()) & set(sides[1] or ())
-        shown = [lines and [line for line in lines if line not in common] for lines in sides]
-        found.append(_view(where, "chain", name, "rules", shown if any(shown) else sides))
+        sides = [side.chains.get(name, ()) for side in (before, after)]
+        common = set(sides[0]) & set(sides[1])
+        reduced = [[line for line in lines if line not in common] for lines in sides]
+        found.append(_view({"table": where, "chain": title(name)}, "rules", reduced if any(reduced) else sides))
     for name in _differing(before.elements, after.elements):
         sides = [side.elements.get(name, {}) for side in (before, after)]
         keys = list(_differing(*sides))
-        found.append(_view(where, "map", name, "elements", [[s[k] for k in keys if k in s] or None for s in sides]))
+        reduced = [[side[key] for key in keys if key in side] for side in sides]
+        found.append(_view({"table": where, "map": name}, "elements", reduced))
     return found
 
 
@@ -64,5 +71,5 @@ def _differing(before: Mapping, after: Mapping) -> Iterator[str]:
     return (name for name in {**before, **after} if before.get(name) != after.get(name))
 
 
-def _view(where: str, kind: str, name: str, what: str, sides: list) -> tuple[dict | None, dict | None]:
-    return tuple(None if side is None else {"table": where, kind: name, what: list(side)} for side in sides)
+def _view(place: dict, what: str, sides: list) -> tuple[dict | None, dict | None]:
+    return tuple({**place, what: list(side)} if side else None for side in sides)

@@ -4,20 +4,20 @@
 
 """A table of packet rules as a resource: what is ours in one namespace, changed in one transaction. Pure.
 
-A layout is the module that says how rules are kept in a backend's table: ``TABLE``, ``FAMILIES``, ``parse``, ``script``,
-``tool``, ``comment_of``.
+A layout is the module that says how entries of one kind are kept in a backend's table. It has ``TABLE``, ``FAMILIES``
+and what `nft` or `iptables` gives it: ``parse``, ``script``, ``tool``, ``typed``, ``title``, ``comment_of``.
 """
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Mapping
+from typing import Any
 
 from .base import Resource, Step
 from .ruleset import Ruleset, views
-
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Table(Resource):
         found = []
         for family in some.layout.FAMILIES:
             where = f"{family} {some.layout.TABLE}" + (f" in namespace {some.netns}" if some.netns else "")
-            found += views(where, *(ruleset(side, family) or Ruleset() for side in (before, after)))
+            found += views(where, *(ruleset(side, family) or Ruleset() for side in (before, after)), some.layout.title)
         return found
 
     @staticmethod
@@ -59,6 +59,48 @@ class Table(Resource):
                 args = {"netns": some.netns, "tool": tool, "table": some.layout.TABLE, "line": line}
                 steps.append(Step("rule", args, inside(some.netns, some.layout.typed(tool, some.layout.TABLE, line))))
         return steps
+
+
+@dataclass(frozen=True)
+class Entries(Resource):
+    """What a user lists for one place; what else is there stays, unless it is purged.
+
+    A subclass gives ``argument_spec``, ``parse``, ``table`` (its kind of `Table`) and ``assembled``.
+    """
+
+    table = Table
+
+    key: tuple[str | None, str]
+    entries: tuple[Any, ...]
+
+    @classmethod
+    def gathered(cls, wants: list[Any]) -> list[Any]:
+        by_place: dict[tuple[str | None, str], list[Any]] = {}
+        for entry in wants:
+            by_place.setdefault((entry.netns, entry.backend), []).append(entry)
+        return [cls(key, tuple(entries)) for key, entries in by_place.items()]
+
+    @classmethod
+    def owned_keys(cls, world: RuleWorld) -> list[tuple[str | None, str]]:
+        return world.owned()
+
+    @classmethod
+    def observed(cls, world: RuleWorld, key: tuple[str | None, str]) -> Any:
+        return cls.table.observed(world, key)
+
+    def target(self, world: RuleWorld, have: Table | None) -> Any:
+        world.require_place(self.key)
+        layout = world.layout(self.key)
+        rulesets = {}
+        for family in layout.FAMILIES:
+            there = None if world.everything else ruleset(have, family)
+            if rules := self.assembled(layout, family, there or Ruleset()):
+                rulesets[family] = rules.spelled(world.spelling)
+        return self.table(self.key, layout, rulesets) if rulesets else None
+
+    def assembled(self, layout: ModuleType, family: str, there: Ruleset) -> Ruleset | None:
+        """What is to be in a family's table, in place of what is `there`."""
+        raise NotImplementedError
 
 
 def ruleset(table: Table | None, family: str) -> Ruleset | None:

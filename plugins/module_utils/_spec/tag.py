@@ -17,7 +17,7 @@ _FORM = re.compile(r"(?P<network>[\w.-]+)(?:/(?P<name>[\w.:@+-]+))?(?:#(?P<rank>
 
 @dataclass(frozen=True)
 class Tag:
-    """``network`` is the network's token; ``rank`` tells the place in its chain; ``hairpin`` the subnet of a forward."""
+    """``network`` is the network's token, ``rank`` the place in its chain, ``hairpin`` the subnet of a forward."""
 
     network: str
     name: str | None = None

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filter around a network, as a user gives it, and the packet rules it comes to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import address, packet_option
+from .base import Resource, SpecError
+from .packet_rule import PacketRule
+
+ARGUMENT_SPEC = {
+    "name": {"type": "str"},
+    "netns": {"type": "str"},
+    "bridge": {"type": "str"},
+    "model": {"type": "str", "choices": ["nat", "routed", "isolated"]},
+    "subnets": {"type": "list", "elements": "str", "default": []},
+    "dhcp": {"type": "bool", "default": False},
+    "dns": {"type": "bool", "default": False},
+    "host_access": {"type": "bool"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+RUN_OPTIONS = {"backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"}}
+
+#: Where packets of a network are looked at: sent to the host, sent on from its guests, sent on to its guests.
+PLACES = ("in", "from", "to")
+#: Chains that all networks share: one rejects everything, one what comes from a network of ours.
+REFUSE, CROSS = "goto refuse", "jump cross"
+
+_ANSWERS = "established,related"
+#: A guest must find the host's MAC address, and tell its own: RFC 4861. Router solicitations are 133.
+_NEIGHBOURS = ("nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert")
+
+
+@dataclass(frozen=True)
+class NetworkFirewall(Resource):
+    """``host_access``: guests may reach the host."""
+
+    kind = "network_firewall"
+
+    name: str
+    netns: str | None = None
+    bridge: str | None = None
+    model: str | None = None
+    subnets: tuple[str, ...] = ()
+    dhcp: bool = False
+    dns: bool = False
+    host_access: bool = False
+    state: str = "present"
+    backend: str = "auto"
+
+    @property
+    def key(self) -> tuple[str | None, str]:
+        return self.netns, self.name
+
+
+def parse(params: dict[str, Any]) -> NetworkFirewall:
+    known = NetworkFirewall(
+        name=packet_option.network_name("name", params["name"]),
+        netns=address.netns_name("netns", params["netns"]),
+        state=params["state"],
+        backend=params["backend"],
+    )
+    # For a removal the name is enough, and what else is given need not fit any more.
+    return known if known.state == "absent" else _complete(known, params)
+
+
+def _complete(known: NetworkFirewall, params: dict[str, Any]) -> NetworkFirewall:
+    for option in ("bridge", "model"):
+        if not params[option]:
+            raise SpecError(f"{option}: it is missing")
+    if params["model"] != "isolated" and not params["subnets"]:
+        raise SpecError(f"subnets: 'model: {params['model']}' needs them, else no guest could send anything")
+    bridge = packet_option.interface("bridge", params["bridge"])
+    if bridge.startswith("!"):
+        raise SpecError(f"bridge: '{bridge}' cannot be negated")
+    host_access = params["host_access"]
+    return replace(
+        known,
+        bridge=bridge,
+        model=params["model"],
+        subnets=tuple(sorted({address.network("subnets", s) for s in params["subnets"]})),
+        dhcp=params["dhcp"],
+        dns=params["dns"],
+        host_access=params["model"] != "isolated" if host_access is None else host_access,
+    )
+
+
+def rules(network: NetworkFirewall) -> Iterator[tuple[str, PacketRule]]:
+    """Place and rule, in order."""
+    yield from (("in", rule) for rule in _to_host(network))
+    yield from (("from", rule) for rule in _from_guests(network))
+    yield from (("to", rule) for rule in _to_guests(network))
+
+
+def _to_host(network: NetworkFirewall) -> Iterator[PacketRule]:
+    if network.host_access:
+        yield PacketRule("accept")
+        return
+    if network.dhcp:
+        yield PacketRule("accept", 4, protocol="udp", destination_port="67")
+        yield PacketRule("accept", 6, protocol="udp", destination_port="547")
+    if network.dns:
+        yield from (PacketRule("accept", protocol=protocol, destination_port="53") for protocol in ("udp", "tcp"))
+    if network.dhcp or network.dns or network.model != "isolated":
+        yield from (PacketRule("accept", 6, protocol="ipv6-icmp", icmp_type=kind) for kind in _NEIGHBOURS)
+    yield PacketRule(REFUSE)
+
+
+def _from_guests(network: NetworkFirewall) -> Iterator[PacketRule]:
+    yield PacketRule("accept", out_interface=network.bridge)
+    if network.model == "nat":
+        # Translation passes over what belongs to no connection; it would leave with the guest's own address.
+        yield PacketRule("drop", state="invalid")
+    if network.model != "isolated":
+        yield PacketRule("accept", state=_ANSWERS)
+        yield from (_about(subnet, PacketRule("return", source=subnet)) for subnet in network.subnets)
+    yield PacketRule(REFUSE)
+
+
+def _to_guests(network: NetworkFirewall) -> Iterator[PacketRule]:
+    yield PacketRule("accept", in_interface=network.bridge)
+    if network.model != "isolated":
+        yield PacketRule("accept", state=_ANSWERS)
+        yield PacketRule("accept", dnatted=True)
+    if network.model == "routed":
+        yield PacketRule(CROSS)
+        yield from (_about(subnet, PacketRule("accept", destination=subnet)) for subnet in network.subnets)
+    yield PacketRule(REFUSE)
+
+
+def _about(subnet: str, rule: PacketRule) -> PacketRule:
+    return replace(rule, version=packet_option.version_of(subnet))
+
+
+#: What the chain that rejects does: at once, so that no one waits for a time-out.
+REFUSAL = (
+    PacketRule("reject with tcp-reset", protocol="tcp"),
+    PacketRule("reject with admin-prohibited"),
+)
