@@ -64,6 +64,7 @@ hypervisors:
 """
 
 import os
+import select
 import shlex
 import shutil
 import subprocess
@@ -71,6 +72,10 @@ from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from ansible.plugins.connection.local import Connection as LocalConnection
+
+# SIGKILL, as a process and as a shell report it.
+KILLED = (-9, 137)
+ENDING_SECONDS = 2
 
 
 class Connection(LocalConnection):
@@ -84,9 +89,7 @@ class Connection(LocalConnection):
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         done = super().exec_command(shlex.join(self._inside("/bin/sh", "-c", cmd)), in_data, sudoable)
-        if done[0] != 0:
-            # A host that ended meanwhile is the reason, and a better message than a killed command's.
-            self._pid()
+        self._check_after(done[0])
         return done
 
     def put_file(self, in_path: str, out_path: str) -> None:
@@ -107,8 +110,8 @@ class Connection(LocalConnection):
         """Run a shell line inside on a path there, data going through standard input or output."""
         argv = self._inside("/bin/sh", "-c", script, "sh", path)
         done = subprocess.run(argv, stderr=subprocess.PIPE, check=False, **streams)
+        self._check_after(done.returncode)
         if done.returncode != 0:
-            self._pid()
             said = os.fsdecode(done.stderr).strip()
             raise AnsibleError(f"could not copy {path!r} of sandbox host {self._name()!r}: {said}")
 
@@ -119,6 +122,24 @@ class Connection(LocalConnection):
         if os.geteuid() != 0:
             raise AnsibleConnectionFailure("only root may enter a sandbox host: run Ansible as root")
         return [nsenter, "--target", str(self._pid()), "--net", "--mount", "--pid", "--uts", "--", *argv]
+
+    def _check_after(self, code: int) -> None:
+        """After a command that failed: when the host has ended, that is the reason, and is said instead."""
+        if code in KILLED:
+            self._wait_for_end()
+        if code != 0:
+            self._pid()
+
+    def _wait_for_end(self) -> None:
+        """Give a host that is ending the time to: its commands are killed before its first process is gone."""
+        try:
+            handle = os.pidfd_open(self._pid())
+        except ProcessLookupError:
+            return
+        try:
+            select.select([handle], [], [], ENDING_SECONDS)
+        finally:
+            os.close(handle)
 
     def _name(self) -> str:
         return self.get_option("sandbox_name")

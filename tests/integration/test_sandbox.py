@@ -180,8 +180,10 @@ def test_a_detached_host_outlives_the_program_that_started_it(host):
     kept = Sandbox(name)
     try:
         assert kept.run(["hostname"]).stdout == f"{name}\n"
+        pid = kept.pid
     finally:
         kept.stop()
+    assert ended(pid)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "-a", "a" * 64, "Upper"])
