@@ -11,8 +11,8 @@ short_description: Run commands in guests through the QEMU guest agent
 version_added: 0.1.0
 author: virtnet.qemu contributors (@virtnet)
 description:
-  - Runs a program in a running guest, as M(ansible.builtin.command) does on a host. The guest needs no network, no SSH and
-    no Python, only C(qemu-guest-agent).
+  - Runs a program in a running guest, as M(ansible.builtin.command) does on a host. The guest needs no network, no SSH
+    and no Python, only C(qemu-guest-agent).
   - Runs many commands in many guests at the same time, when they are listed under O(config).
   - There is no shell in between; name one in O(argv) where you need it.
 options:
@@ -56,8 +56,8 @@ options:
       expected_rc: *expected_rc
   timeout:
     description:
-      - Seconds from the start of the task until all commands must have ended. The agent is waited for in this time, so a
-        guest may still be booting.
+      - Seconds from the start of the task until all commands must have ended. The agent is waited for in this time, so
+        a guest may still be booting.
       - A command that still runs then is left running in the guest.
     type: float
     default: 60
@@ -155,8 +155,8 @@ delta:
   sample: '0:00:00.120000'
 results:
   description:
-    - With O(config), one element for each command, in the same order. Each has C(name), C(cmd), C(rc), C(stdout), C(stderr),
-      C(start), C(end), C(delta) and C(failed), and where it failed C(msg).
+    - With O(config), one element for each command, in the same order. Each has C(name), C(cmd), C(rc), C(stdout),
+      C(stderr), C(start), C(end), C(delta) and C(failed), and where it failed C(msg).
     - RV(results[].rc) is null for a command that could not be run, or did not end in time.
   returned: with O(config)
   type: list

@@ -13,9 +13,10 @@ author: virtnet.qemu contributors (@virtnet)
 description:
   - Builds a kernel and an initramfs that QEMU boots with C(-kernel) and C(-initrd), from packages of the Debian release
     that the host runs. It needs neither a disk nor a download from elsewhere.
-  - The guest configures each NIC by DHCP, router advertisements or the kernel command line, also those plugged in later.
-    It runs the QEMU guest agent, so M(virtnet.qemu.guest_exec) runs commands in it, a web server that answers with its
-    host name and the address it was asked from, and a shell on the serial port. It stops when its power button is pressed.
+  - The guest configures each NIC by DHCP, router advertisements or the kernel command line, also those plugged in
+    later. It runs the QEMU guest agent, so M(virtnet.qemu.guest_exec) runs commands in it, a web server that answers
+    with its host name and the address it was asked from, and a shell on the serial port. It stops when its power button
+    is pressed.
   - The packages are fetched with C(apt-get download) and unpacked beside the result. Nothing is installed on the host.
   - Root is not needed, except to write to O(dest) and for O(update_cache=true).
 options:
@@ -45,8 +46,8 @@ options:
   modules:
     description:
       - Kernel modules to include besides virtio_net, e1000, e1000e, igb, igbvf, 8139cp, virtio_console, virtio_blk,
-        virtio_rng and isofs, for example V(vmxnet3), or V(ahci) and V(sr_mod) for SATA CD-ROM drives. What they depend on
-        comes with them.
+        virtio_rng and isofs, for example V(vmxnet3), or V(ahci) and V(sr_mod) for SATA CD-ROM drives. What they depend
+        on comes with them.
       - The guest loads a module when it finds a device for it.
     type: list
     elements: str

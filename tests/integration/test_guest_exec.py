@@ -73,9 +73,7 @@ def test_arguments_pass_no_shell(play, host, web1):
 
 def test_an_exit_status_that_is_not_expected_fails(play, host, web1):
     script = "echo out; echo err >&2; exit 3"
-    failed, expected = play(
-        host, [fails(execute("sh", "-c", script)), execute("sh", "-c", script, expected_rc=[0, 3])]
-    )
+    failed, expected = play(host, [fails(execute("sh", "-c", script)), execute("sh", "-c", script, expected_rc=[0, 3])])
     assert failed.msg == f"guest 'web1': 'sh -c {script}' ended with 3, not 0"
     for result in (failed, expected):
         assert (result["rc"], result["stdout"], result["stderr"]) == (3, "out", "err")
@@ -108,11 +106,12 @@ def test_check_mode_runs_nothing(play, host, web1):
 
 
 def test_several_commands_run_at_once_and_are_told_in_order(play, host, web1, web2):
-    naps = [{"name": name, "argv": ["sh", "-c", f"sleep 3; echo {name} {n}"]} for n in (1, 2) for name in ("web1", "web2")]
+    guests = ["web1", "web2", "web1", "web2"]
+    naps = [{"name": name, "argv": ["sh", "-c", f"sleep 3; echo {name} {n}"]} for n, name in enumerate(guests)]
     web2.run("true")
     (result,) = play(host, [several(*naps)])
-    assert [r["stdout"] for r in result["results"]] == ["web1 1", "web2 1", "web1 2", "web2 2"]
-    assert [r["name"] for r in result["results"]] == ["web1", "web2", "web1", "web2"]
+    assert [r["stdout"] for r in result["results"]] == ["web1 0", "web2 1", "web1 2", "web2 3"]
+    assert [r["name"] for r in result["results"]] == guests
     starts, ends = ([datetime.datetime.fromisoformat(r[key]) for r in result["results"]] for key in ("start", "end"))
     assert max(starts) < min(ends)
     assert result.changed
@@ -139,10 +138,9 @@ def test_a_guest_that_does_not_run(play, host, web1):
     missing, ended = play(
         host, [fails(execute("true", name="gone")), fails(execute("true", name="web9", socket="/run/stale.sock"))]
     )
-    assert missing.msg == (
-        "guest 'gone': nothing answers at /run/virtnet/guests/gone/agent.sock: is the guest started, and has it an agent?"
-    )
-    assert ended.msg == "guest 'web9': nothing answers at /run/stale.sock: is the guest started, and has it an agent?"
+    question = "is the guest started, and has it an agent?"
+    assert missing.msg == f"guest 'gone': nothing answers at /run/virtnet/guests/gone/agent.sock: {question}"
+    assert ended.msg == f"guest 'web9': nothing answers at /run/stale.sock: {question}"
 
 
 def test_another_client_holds_the_socket(play, host, web1):

@@ -17,7 +17,6 @@ import logging
 import random
 import socket
 import traceback
-
 from contextlib import suppress
 from typing import Any
 
@@ -166,7 +165,8 @@ async def _run(agent: Agent, command: Command, timeout: float, deadline: float) 
     try:
         status = await _until(deadline, agent.run(command.argv, command.stdin))
     except asyncio.TimeoutError:
-        error = f"guest '{command.guest}': '{' '.join(command.argv)}' still runs after {timeout:g} s; it was left running"
+        line = " ".join(command.argv)
+        error = f"guest '{command.guest}': '{line}' still runs after {timeout:g} s; it was left running"
         return Outcome(start, _now(), error=error)
     except HostError as exc:
         return Outcome(start, _now(), error=str(exc))

@@ -6,42 +6,30 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Iterator, Mapping
+from typing import IO
 
+from .command import attempt, run, which
 from .errors import HostError
 
-
-def run(argv: list[str], cwd: Path | None = None) -> str:
-    """The standard output of a command, run in the C locale. Raises HostError with what it said."""
-    try:
-        done = subprocess.run(argv, cwd=cwd, env=_environment(), capture_output=True, text=True, check=False)
-    except OSError as exc:
-        raise HostError(f"{argv[0]} cannot be run: {exc.strerror}") from exc
-    if done.returncode:
-        raise HostError(f"'{' '.join(argv)}' ended with {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+#: Seconds that apt may take to fetch 100 MB over a slow line.
+_PATIENCE = 1800
 
 
 def architecture() -> str:
     """Debian's name of this machine's architecture, such as ``amd64``."""
     for tool in ("dpkg", "dpkg-deb", "apt-get", "apt-cache"):
-        if not shutil.which(tool):
+        if not which(tool):
             raise HostError(f"'{tool}' is not on this host; the packages used are Debian's, so build on a Debian host")
     return run(["dpkg", "--print-architecture"]).strip()
 
 
 def update_lists() -> None:
-    run(["apt-get", "-q", "update"])
+    run(["apt-get", "-q", "update"], timeout=_PATIENCE)
 
 
 def show(names: list[str], scratch: Path) -> str:
@@ -51,17 +39,18 @@ def show(names: list[str], scratch: Path) -> str:
     parse all lists again.
     """
     argv = ["apt-cache", "-o", f"Dir::Cache::pkgcache={scratch}/pkgcache.bin", "show", "--no-all-versions", *names]
-    done = subprocess.run(argv, env=_environment(), capture_output=True, text=True, check=False)
+    done = attempt(argv)
     # apt-cache ends with 100 when it knows none of the names; which are missing shows in the records.
-    if done.returncode not in (0, 100):
-        raise HostError(f"'{' '.join(argv)}' ended with {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
+    if done.code not in (0, 100):
+        raise HostError(f"'{' '.join(argv)}' failed: {done.errors}")
+    return done.output
 
 
 def download(versions: Mapping[str, str], folder: Path) -> dict[str, Path]:
     """Fetch these packages, verified by apt, into `folder`: name -> file."""
     folder.mkdir()
-    run(download_command(versions), cwd=folder)
+    # apt-get has no option for where to, it is the current directory.
+    run(["env", f"--chdir={folder}", *download_command(versions)], timeout=_PATIENCE)
     return {name: next(folder.glob(f"{name}_*.deb")) for name in versions}
 
 
@@ -77,7 +66,7 @@ def extract(package: Path, root: Path) -> None:
 def content(package: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
     """The regular files of a package, as (path without "./", stream), read once and in order; nothing is unpacked."""
     argv = ["dpkg-deb", "--fsys-tarfile", str(package)]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()) as process:
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
             with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
                 yield ((member.name[2:], tar.extractfile(member)) for member in tar if member.isreg())

@@ -12,11 +12,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .._persist import cpio
-from .._persist import micro_guest as guest
+from .._persist import cpio, micro_guest as guest
 from .._spec import micro_guest as spec
 from .._spec.base import SpecError
 from . import deb
+from .command import run
 from .errors import HostError
 
 _LIBRARY_FOLDERS = ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64", "usr/lib64")
@@ -24,7 +24,7 @@ _MODULE_READERS = {".ko": bytes, ".ko.xz": lzma.decompress}
 
 
 def resolve(flavour: str, scratch: Path) -> dict[str, str]:
-    """The packages to build from: the kernel, busybox, the agent and its libraries, with the versions apt would take."""
+    """The packages to build from, with the versions apt would take: kernel, busybox, agent and its libraries."""
     machine = deb.architecture()
     if machine != "amd64":
         raise SpecError(f"this host is {machine}; the micro guest is built on and for amd64 (x86-64) only")
@@ -47,9 +47,9 @@ def _lookup(names: list[str], scratch: Path) -> dict[str, dict[str, str]]:
     stanzas = spec.parse_stanzas(deb.show(names, scratch))
     missing = [name for name in names if name not in stanzas]
     if missing:
-        raise HostError(
-            f"apt knows no package {', '.join(missing)}: give 'update_cache: true', or add Debian's 'main' to its sources"
-        )
+        names = ", ".join(missing)
+        remedy = "give 'update_cache: true', or add Debian's 'main' to its sources"
+        raise HostError(f"apt knows no package {names}: {remedy}")
     return stanzas
 
 
@@ -110,13 +110,13 @@ def _userland(root: Path) -> dict[str, cpio.Entry]:
     """busybox with its applets, and the agent with its libraries, out of the unpacked packages."""
     busybox = _find(root, "busybox")
     entries = {"bin/busybox": cpio.regular(busybox.read_bytes(), 0o755)}
-    for applet in deb.run([str(busybox), "--list-full"]).split():
+    for applet in run([str(busybox), "--list-full"]).split():
         if applet != "bin/busybox":
             entries[applet] = cpio.symlink("/bin/busybox")
 
     agent, loader = _find(root, "qemu-ga"), _find(root, "ld-linux-x86-64.so.2")
     folders = ":".join(str(root / folder) for folder in _LIBRARY_FOLDERS)
-    listing = deb.run([str(loader), "--inhibit-cache", "--library-path", folders, "--list", str(agent)])
+    listing = run([str(loader), "--inhibit-cache", "--library-path", folders, "--list", str(agent)])
     entries["usr/sbin/qemu-ga"] = cpio.regular(agent.read_bytes(), 0o755)
     entries["lib64/ld-linux-x86-64.so.2"] = cpio.regular(loader.read_bytes(), 0o755)
     for library, path in spec.parse_loader_list(listing).items():

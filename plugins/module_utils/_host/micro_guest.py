@@ -12,9 +12,10 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from .._persist.micro_guest import CONTENT, INITRD, KERNEL
 from .._spec import micro_guest as spec

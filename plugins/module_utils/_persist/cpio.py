@@ -11,8 +11,8 @@ and times do not come from the building machine, so that the same content gives 
 from __future__ import annotations
 
 import stat
-
-from typing import Mapping, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 
 class Entry(NamedTuple):

@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 from .base import SpecError, control
 
@@ -146,25 +147,24 @@ def module_closure(
     wanted: Iterable[str], required: Iterable[str], available: Mapping[str, KernelModule], builtin: Iterable[str]
 ) -> list[KernelModule]:
     """`wanted` as far as this kernel has them, `required`, and what they need; each after what it needs."""
-    present = set(builtin)
-    for name in required:
-        if name not in available and name not in present:
-            raise SpecError(f"modules: this kernel has no module '{name}'; take another flavour or leave it out")
     ordered: dict[str, KernelModule] = {}
-
-    def add(name: str) -> None:
-        if name in ordered or name in present:
-            return
-        if name not in available:
-            raise SpecError(f"modules: '{name}' is needed by another module, but is not in the kernel package")
-        for needed in available[name].depends:
-            add(needed)
-        ordered[name] = available[name]
-
     for name in (*wanted, *required):
-        if name in available or name in required:
-            add(name)
+        if name in available:
+            _add_module(name, available, ordered)
+        elif name in required and name not in builtin:
+            raise SpecError(f"modules: this kernel has no module '{name}'; take another flavour or leave it out")
     return list(ordered.values())
+
+
+def _add_module(name: str, available: Mapping[str, KernelModule], ordered: dict[str, KernelModule]) -> None:
+    """Add a module to `ordered`, after what it needs; that is never built in, depmod(8) lists modules only."""
+    if name in ordered:
+        return
+    if name not in available:
+        raise SpecError(f"modules: another module needs '{name}', which is not in the kernel package")
+    for needed in available[name].depends:
+        _add_module(needed, available, ordered)
+    ordered[name] = available[name]
 
 
 def modules_dep(modules: Iterable[KernelModule]) -> str:

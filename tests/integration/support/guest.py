@@ -15,7 +15,6 @@ from typing import Any, Self
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.agent import run_all
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_exec import Command
-
 from tests.sandbox import Sandbox
 
 # Until a guest that boots, or ends, or does what it is told, must have done so.
@@ -32,7 +31,13 @@ class Guest:
     """
 
     def __init__(
-        self, host: Sandbox, name: str, image: Path, append: str | None = None, devices: Sequence[str] = (), memory: int = 192
+        self,
+        host: Sandbox,
+        name: str,
+        image: Path,
+        append: str | None = None,
+        devices: Sequence[str] = (),
+        memory: int = 192,
     ) -> None:
         self.host = host
         self.name = name

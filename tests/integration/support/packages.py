@@ -54,7 +54,7 @@ class Repository:
         return f"{fields}Filename: ./{package.name}\nSize: {len(content)}\nSHA256: {checksum}\n"
 
     def offer(self, host: Sandbox, folder: Path | str | None = None) -> None:
-        """Make it (or another place of it in `folder`) the host's only source of packages, with its lists still to be updated."""
+        """Make it (or another place of it, `folder`) the host's only source of packages; its lists are emptied."""
         apt = host.path("/etc/apt")
         shutil.rmtree(apt / "sources.list.d", ignore_errors=True)
         (apt / "sources.list").write_text(f"deb [trusted=yes] file:{folder or self.folder} ./\n")
