@@ -115,7 +115,7 @@ def site(quick: QuickStart) -> None:
     _check_machine(machine)
     print(LOOK_FURTHER)
     print(
-        f"Done in {time.monotonic() - started:.0f} s: {recap['changed']} tasks changed something on {HOST}, both guests "
+        f"Done in {time.monotonic() - started:.0f} s: {recap['changed']} tasks changed {HOST}, both guests "
         "run, and every path is as the NAT model promises.\n"
         "This machine's own network, sysctls and firewall are as before."
     )
