@@ -122,13 +122,13 @@ class Definition:
     def completed(self, name: str, have: Definition | None, identity: Identity) -> Definition:
         """With what `have` says where this says nothing, and the defaults where neither does."""
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
-        merged = replace(have or _defaults(name, identity), **given)
-        # An empty text takes away what was set before.
-        emptied = {f.name: None for f in fields(merged) if getattr(merged, f.name) in ("", NO_SEED)}
+        defaults = _defaults(identity)
+        # What is empty takes away what was set before.
+        emptied = {key: getattr(defaults, key) for key, value in given.items() if value in ("", Boot(), NO_SEED)}
+        merged = replace(have or defaults, **{**given, **emptied})
         known = {(disk.file, disk.base): disk for disk in (have.disks if have else ())}
         return replace(
             merged,
-            **emptied,
             uuid=merged.uuid or derived_uuid(identity.fleet, identity.host, name),
             nics=tuple(
                 nic if nic.mac else replace(nic, mac=derived_mac(identity.fleet, identity.host, name, index))
@@ -180,7 +180,7 @@ class Definition:
         return cls(**{key: nested[key](value) if key in nested else value for key, value in data.items()})
 
 
-def _defaults(name: str, identity: Identity) -> Definition:
+def _defaults(identity: Identity) -> Definition:
     return Definition(
         machine=_MACHINES.get(identity.arch, "virt"),
         accel="auto",
@@ -232,8 +232,8 @@ def _memory(value: str | None) -> int | None:
 
 
 def _uuid(value: str | None) -> str | None:
-    if value is None:
-        return None
+    if not value:
+        return value
     if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value):
         raise SpecError(f"uuid: '{value}' is not a UUID such as 2f0c1e9a-6f0b-4d1e-9a52-0d3b5f3c7a11")
     return str(uuid.UUID(value))

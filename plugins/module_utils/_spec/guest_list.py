@@ -1,0 +1,69 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Guests as an inventory gives them (``virtnet_guests``), made into what the module qemu_guest takes. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import address
+from .base import SpecError
+from .mac_address import check_macs, derived_mac
+
+#: What a NIC in an inventory has besides the options of the module: the network role makes a reservation of it.
+_OF_NETWORKS = ("network", "address")
+
+
+def with_macs(guests: list[dict[str, Any]], fleet: str, host: str) -> list[dict[str, Any]]:
+    """Every NIC with its MAC address, derived where none is given; one that two NICs have is refused."""
+    done = [_with_nics(guest, lambda i, nic, g=guest: _with_mac(nic, fleet, host, g["name"], i)) for guest in guests]
+    check_macs(
+        (f"guest '{guest['name']}', nics[{index}]", address.mac("mac", nic["mac"]))
+        for guest in done
+        for index, nic in enumerate(guest.get("nics") or ())
+        if nic.get("mac")
+    )
+    return done
+
+
+def on_bridges(guests: list[dict[str, Any]], networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every NIC with the bridge of its network in place of the network's name."""
+    bridges = {network["name"]: network.get("bridge") or f"br-{network['name']}" for network in networks}
+    return [
+        _with_nics(guest, lambda i, nic, g=guest: _on_bridge(nic, bridges, f"guest '{g['name']}': nics[{i}]"))
+        for guest in guests
+    ]
+
+
+def _with_nics(guest: Any, change: Any) -> dict[str, Any]:
+    if not isinstance(guest, dict) or not isinstance(guest.get("name"), str):
+        raise SpecError(f"virtnet_guests: {guest!r} has no 'name'; each guest is a dictionary with at least a name")
+    if "nics" not in guest:
+        return guest
+    nics = guest["nics"] or []
+    if not isinstance(nics, list) or not all(isinstance(nic, dict) for nic in nics):
+        raise SpecError(
+            f"guest '{guest['name']}': nics: {nics!r} is not a list of dictionaries such as [{{network: lab}}]"
+        )
+    return {**guest, "nics": [change(index, nic) for index, nic in enumerate(nics)]}
+
+
+def _with_mac(nic: dict[str, Any], fleet: str, host: str, guest: str, index: int) -> dict[str, Any]:
+    if nic.get("mac") or nic.get("type") == "none":
+        return nic
+    return {**nic, "mac": derived_mac(fleet, host, guest, index)}
+
+
+def _on_bridge(nic: dict[str, Any], bridges: dict[str, str], where: str) -> dict[str, Any]:
+    own = {key: value for key, value in nic.items() if key not in _OF_NETWORKS}
+    network = nic.get("network")
+    if network is None:
+        return own
+    if nic.get("bridge"):
+        raise SpecError(f"{where}: it has a 'network' and a 'bridge'; leave one of them out")
+    if network not in bridges:
+        known = ", ".join(sorted(bridges)) or "none"
+        raise SpecError(f"{where}.network: there is no network '{network}' on this host; there are: {known}")
+    return {**own, "bridge": bridges[network]}

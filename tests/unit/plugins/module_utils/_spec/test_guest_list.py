@@ -1,0 +1,65 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_list import on_bridges, with_macs
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.mac_address import derived_mac
+from tests.unit.guests import planned, want
+
+NETWORKS = [{"name": "lab", "model": "nat"}, {"name": "back", "bridge": "virbr7"}]
+
+
+def test_the_same_macs_as_the_module_derives():
+    (guest,) = with_macs([{"name": "web1", "nics": [{"network": "lab"}, {"type": "user"}]}], "fleet", "hv1")
+    planned_guest = planned(want(nics=[{"bridge": "br-lab"}, {"type": "user"}], fleet="fleet", host="hv1"))
+    assert [nic["mac"] for nic in guest["nics"]] == [nic.mac for nic in planned_guest.definition.nics]
+
+
+def test_given_macs_are_kept_and_no_nic_gets_none():
+    guests = [
+        {"name": "a", "nics": [{"mac": "52:54:00:00:00:01"}]},
+        {"name": "b", "nics": [{"type": "none"}]},
+        {"name": "c"},
+    ]
+    assert with_macs(guests, "f", "h") == guests
+
+
+def test_one_mac_twice_is_refused():
+    mac = derived_mac("f", "h", "b", 0)
+    guests = [{"name": "a", "nics": [{"mac": mac.upper()}]}, {"name": "b", "nics": [{}]}]
+    with pytest.raises(SpecError, match=r"guest 'a', nics\[0\] and of guest 'b', nics\[0\]"):
+        with_macs(guests, "f", "h")
+
+
+def test_networks_become_bridges():
+    guests = [
+        {
+            "name": "a",
+            "memory": "1G",
+            "nics": [{"network": "lab", "address": "192.0.2.5"}, {"network": "back"}, {"ifname": "t"}],
+        }
+    ]
+    assert on_bridges(guests, NETWORKS) == [
+        {"name": "a", "memory": "1G", "nics": [{"bridge": "br-lab"}, {"bridge": "virbr7"}, {"ifname": "t"}]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("guest", "words"),
+    [
+        ({"name": "a", "nics": [{"network": "lan"}]}, ["guest 'a'", "nics[0].network", "'lan'", "back, lab"]),
+        ({"name": "a", "nics": [{"network": "lab", "bridge": "x"}]}, ["guest 'a'", "'network'", "'bridge'"]),
+        ({"name": "a", "nics": {"network": "lab"}}, ["guest 'a'", "nics", "list"]),
+        ({"nics": []}, ["name"]),
+        ("a", ["'a'", "name"]),
+    ],
+)
+def test_refused(guest, words):
+    with pytest.raises(SpecError) as caught:
+        on_bridges([guest], NETWORKS)
+    assert [word for word in words if word not in str(caught.value)] == []
