@@ -78,7 +78,8 @@ def test_a_host_that_is_not_there_is_a_plain_error(play, host):
 
 def test_a_host_killed_during_a_task_is_a_plain_error(play, host):
     os.mkfifo(host.path("/run/started"))
-    run = play.start(host, [{"ansible.builtin.shell": "echo > /run/started; exec sleep 600"}])
+    # Only a raw command is not followed by another, such as one that tidies up and would find out by itself.
+    run = play.start(host, [{"ansible.builtin.raw": "echo > /run/started; exec sleep 600"}])
     run.wait_for(host.path("/run/started"))
     host.stop()
     (result,) = run.finish()
