@@ -19,14 +19,27 @@ WEB = "http://www.lan.test"
 #: Seconds that one attempt may take.
 PATIENCE = "3"
 
-#: Runs a command in a guest and returns its exit status and output.
-InGuest = Callable[[str, Sequence[str]], tuple[int, str]]
+#: Runs commands in guests, at once, and returns the exit status and output of each.
+InGuests = Callable[[Sequence[tuple[str, Sequence[str]]]], list[tuple[int, str]]]
 
 
 @dataclass(frozen=True)
 class Path:
-    """One attempt: from where to where, how, what came of it, and what was promised."""
+    """One path: from where to where, how it is tried, and what the model promises."""
 
+    source: str
+    target: str
+    argv: tuple[str, ...]
+    promised: bool = True
+    #: What the answer has to hold.
+    answer: str = ""
+
+    def tried(self, status: int, output: str) -> Outcome:
+        return Outcome(self.source, self.target, self.argv[-1], status == 0 and self.answer in output, self.promised)
+
+
+@dataclass(frozen=True)
+class Outcome:
     source: str
     target: str
     how: str
@@ -38,62 +51,64 @@ class Path:
         return self.reached == self.promised
 
 
-def ping(address: str) -> list[str]:
-    return ["ping", "-c", "1", "-W", PATIENCE, address]
+def ping(address: str) -> tuple[str, ...]:
+    return ("ping", "-c", "1", "-W", PATIENCE, address)
 
 
-def guest_fetch(url: str) -> list[str]:
-    return ["busybox", "wget", "-q", "-T", PATIENCE, "-O", "-", url]
+def guest_fetch(url: str) -> tuple[str, ...]:
+    # Not wget's own time-out: with -T the busybox of Debian 12 crashes.
+    return ("timeout", PATIENCE, "wget", "-q", "-O", "-", url)
 
 
-def host_fetch(url: str) -> list[str]:
-    return ["curl", "--silent", "--show-error", "--fail", "--max-time", PATIENCE, url]
+def host_fetch(url: str) -> tuple[str, ...]:
+    return ("curl", "--silent", "--show-error", "--fail", "--max-time", PATIENCE, url)
 
 
-def measure(host: Sandbox, lan: LanHost, in_guest: InGuest) -> list[Path]:
+def measure(host: Sandbox, lan: LanHost, in_guests: InGuests) -> list[Outcome]:
     """Try every path of the NAT model. The LAN gets a route to the guests, so that only the firewall can refuse it."""
-    addresses = {name: address_of(name, in_guest) for name in ("web1", "web2")}
+    web1, web2 = addresses(in_guests)
     lan.run(["ip", "route", "replace", "192.168.4.0/24", "via", HOST_ON_LAN])
-
-    def guest_pings(source: str, target: str, address: str) -> Path:
-        return Path(source, target, f"ping {address}", in_guest(source, ping(address))[0] == 0, True)
-
-    def guest_fetches(source: str, target: str, url: str, page: str = "") -> Path:
-        status, body = in_guest(source, guest_fetch(url))
-        return Path(source, target, url, status == 0 and page in body, True)
-
-    def runs(source: Sandbox, name: str, target: str, argv: list[str], promised: bool, page: str = "") -> Path:
-        done = source.run(argv, check=False)
-        reached = done.returncode == 0 and page in done.stdout
-        return Path(name, target, argv[-1] if "http" in argv[-1] else f"ping {argv[-1]}", reached, promised)
-
-    return [
-        guest_pings("web1", "web2", addresses["web2"]),
-        guest_pings("web2", "web1", addresses["web1"]),
-        guest_pings("web1", "host", GATEWAY),
-        guest_pings("web2", "host", GATEWAY),
-        guest_fetches("web1", "LAN", f"{WEB}/from-web1"),
-        guest_fetches("web2", "LAN", f"{WEB}/from-web2"),
-        guest_fetches("web2", "forward", FORWARD, "web1"),
-        runs(host, "host", "web1", ping(addresses["web1"]), True),
-        runs(host, "host", "web2", ping(addresses["web2"]), True),
-        runs(host, "host", "LAN", host_fetch("http://192.0.2.1/from-host"), True),
-        runs(host, "host", "forward", host_fetch(FORWARD), True, "web1"),
-        runs(lan, "LAN", "web1", host_fetch(f"http://{addresses['web1']}/"), False),
-        runs(lan, "LAN", "web2", ping(addresses["web2"]), False),
-        runs(lan, "LAN", "forward", host_fetch(FORWARD), True, "web1"),
-        Path("web1", "LAN", f"seen by the LAN as {HOST_ON_LAN}", seen(lan, "/from-web1") == {HOST_ON_LAN}, True),
-        Path("web2", "LAN", f"seen by the LAN as {HOST_ON_LAN}", seen(lan, "/from-web2") == {HOST_ON_LAN}, True),
+    from_guests = [
+        Path("web1", "web2", ping(web2)),
+        Path("web2", "web1", ping(web1)),
+        Path("web1", "host", ping(GATEWAY)),
+        Path("web2", "host", ping(GATEWAY)),
+        Path("web1", "LAN", guest_fetch(f"{WEB}/from-web1")),
+        Path("web2", "LAN", guest_fetch(f"{WEB}/from-web2")),
+        Path("web2", "forward", guest_fetch(FORWARD), answer="web1"),
+    ]
+    from_host = [
+        Path("host", "web1", ping(web1)),
+        Path("host", "web2", ping(web2)),
+        Path("host", "LAN", host_fetch("http://192.0.2.1/from-host")),
+        Path("host", "forward", host_fetch(FORWARD), answer="web1"),
+    ]
+    from_lan = [
+        Path("LAN", "web1", host_fetch(f"http://{web1}/"), promised=False),
+        Path("LAN", "web2", ping(web2), promised=False),
+        Path("LAN", "forward", host_fetch(FORWARD), answer="web1"),
+    ]
+    results = in_guests([(path.source, path.argv) for path in from_guests])
+    outcomes = [path.tried(*result) for path, result in zip(from_guests, results, strict=True)]
+    outcomes += [
+        path.tried(*run(sandbox, path.argv)) for sandbox, ps in ((host, from_host), (lan, from_lan)) for path in ps
+    ]
+    return outcomes + [
+        Outcome(guest, "LAN", f"seen there as {HOST_ON_LAN}", seen(lan, f"/from-{guest}") == {HOST_ON_LAN}, True)
+        for guest in ("web1", "web2")
     ]
 
 
-def address_of(guest: str, in_guest: InGuest) -> str:
-    """The IPv4 address that the guest got by DHCP."""
-    _status, text = in_guest(guest, ["ip", "-4", "-o", "addr", "show", "dev", "eth0"])
-    found = re.search(r"inet ([0-9.]+)/", text)
-    if not found:
-        raise RuntimeError(f"guest {guest} has no IPv4 address on eth0:\n{text}")
-    return found[1]
+def run(sandbox: Sandbox, argv: Sequence[str]) -> tuple[int, str]:
+    done = sandbox.run(list(argv), check=False)
+    return done.returncode, done.stdout
+
+
+def addresses(in_guests: InGuests) -> list[str]:
+    """The IPv4 addresses that the guests got by DHCP, once they have them."""
+    ask = ["sh", "-c", "wait-online eth0 && ip -4 -o addr show dev eth0"]
+    found = [re.search(r"inet ([0-9.]+)/", text) for _status, text in in_guests([("web1", ask), ("web2", ask)])]
+    return [match[1] for match in found]
 
 
 def seen(lan: LanHost, path: str) -> set[str]:
@@ -101,11 +116,12 @@ def seen(lan: LanHost, path: str) -> set[str]:
     return {request["client"] for request in lan.requests() if request["path"] == path}
 
 
-def table(paths: list[Path]) -> str:
+def table(outcomes: list[Outcome]) -> str:
     rows = [("from", "to", "how", "reached", "promised")]
-    for path in paths:
-        broken = "" if path.kept else "   <- BROKEN PROMISE"
-        rows.append((path.source, path.target, path.how, _yes(path.reached), _yes(path.promised) + broken))
+    for outcome in outcomes:
+        broken = "" if outcome.kept else "   <- BROKEN PROMISE"
+        row = (outcome.source, outcome.target, outcome.how, _yes(outcome.reached), _yes(outcome.promised) + broken)
+        rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join(
         "  ".join(cell.ljust(w) for cell, w in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
