@@ -192,8 +192,10 @@ def link(a: Sandbox, a_name: str, b: Sandbox, b_name: str) -> None:
         + ["peer", "name", b_name, "netns", f"/proc/{b.pid}/ns/net"],
         check=True,
     )
-    a.run(["ip", "link", "set", a_name, "up"])
-    b.run(["ip", "link", "set", b_name, "up"])
+    for host, name in ((a, a_name), (b, b_name)):
+        # Nobody else is on the cable, so nothing has to settle: a look at the host right away is a look at its final state.
+        host.run(["sh", "-c", f"echo 0 > /proc/sys/net/ipv6/conf/{name}/accept_dad"])
+        host.run(["ip", "link", "set", name, "up"])
 
 
 def running_names() -> list[str]:
