@@ -89,11 +89,11 @@ def _prepare(service: Service, identity: _Identity, pid_file: Path, log: Path) -
     for top, name in (("/run", service.runtime_directory), ("/var/lib", service.state_directory)):
         if name:
             path = Path(top, name)
-            path.mkdir(parents=True, exist_ok=True)
+            files.make_directory(path)
             os.chown(path, -1 if identity.uid is None else identity.uid, -1 if identity.gid is None else identity.gid)
             path.chmod(service.directory_mode)
     for path in (pid_file, log):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_directory(path.parent)
     if service.ready_file:
         files.remove(Path(service.ready_file))
 

@@ -62,7 +62,8 @@ class Systemd:
         for file, _timeout in ready.values():
             if file:
                 files.remove(Path(file))
-        _systemctl_units(names, "reset-failed")
+        # Of a unit that is not loaded there is nothing to reset.
+        _systemctl_units(names, "reset-failed", check=False)
         begun = time.monotonic()
         # One that fails to start is told apart below, with its last words.
         _systemctl_units(names, "start", check=False)
@@ -94,6 +95,7 @@ class Systemd:
 
     def log(self, name: str) -> str:
         """The last lines that the service and systemd wrote about it to the journal."""
+        attempt(["journalctl", "--sync"])
         argv = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=10", f"--unit={unit.unit_name(name)}"]
         return attempt(argv).output.strip()
 
