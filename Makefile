@@ -7,7 +7,7 @@ PYTHON ?= python3
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup site check teardown test lint unit integration quickstart-test clean
+.PHONY: help setup site check teardown test lint unit integration quickstart-test format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,9 @@ integration: ## modules against the kernel in sandbox hosts, with the oldest and
 
 quickstart-test: setup ## the quick start, again, with and without check mode, and its teardown
 	@tools/virtnet quickstart test
+
+format: setup ## put Python files into the form that lint asks for
+	@$(PYTHON) -m tools.format
 
 clean: ## remove what belongs to this checkout from the cache, and what tests leave here
 	@$(PYTHON) -m tools.clean

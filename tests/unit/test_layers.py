@@ -19,7 +19,7 @@ PURE = frozenset(
     [
         *("__future__", "abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib"),
         *("enum", "fnmatch", "functools", "hashlib", "heapq", "ipaddress", "itertools", "json", "math", "netaddr"),
-        *("operator", "posixpath", "re", "shlex", "stat", "string", "struct", "textwrap", "typing", "uuid"),
+        *("operator", "posixpath", "re", "shlex", "stat", "string", "struct", "textwrap", "types", "typing", "uuid"),
     ]
 )
 # Built-in functions that reach beyond the program.
