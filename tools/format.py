@@ -13,7 +13,8 @@ from . import places
 
 if __name__ == "__main__":
     ruff = str(places.environment("controller") / "bin/ruff")
-    for step in (["check", "--fix"], ["format"]):
-        code = subprocess.run([ruff, *step, "--no-cache"], cwd=places.REPOSITORY, check=False).returncode
-        if code != 0:
-            sys.exit(code)
+    steps = (["check", "--fix"], ["format"])
+    codes = [
+        subprocess.run([ruff, *step, "--no-cache"], cwd=places.REPOSITORY, check=False).returncode for step in steps
+    ]
+    sys.exit(max(codes))
