@@ -45,13 +45,18 @@ def parse(listing: str) -> Iterator[Connection]:
 
 def stale(connections: Iterable[Connection], flushes: Iterable[Flush], own: frozenset[str]) -> list[Connection]:
     """Those that the flushes mean; `own` are the host's addresses."""
-    by_protocol: dict[str | None, list[Flush]] = {}
+    # By protocol and port, as there may be very many of both.
+    index: dict[tuple[str | None, int | None], list[Flush]] = {}
     for flush in flushes:
-        by_protocol.setdefault(flush.protocol, []).append(flush)
-    return sorted(
-        {c for c in connections if any(_means(f, c, own) for p in (c.protocol, None) for f in by_protocol.get(p, ()))},
-        key=lambda connection: connection.words,
-    )
+        index.setdefault((flush.protocol, flush.first if flush.first == flush.last else None), []).append(flush)
+    found = {
+        connection
+        for connection in connections
+        for protocol in (connection.protocol, None)
+        for port in (connection.port, None)
+        if any(_means(flush, connection, own) for flush in index.get((protocol, port), ()))
+    }
+    return sorted(found, key=lambda connection: connection.words)
 
 
 def _means(flush: Flush, connection: Connection, own: frozenset[str]) -> bool:

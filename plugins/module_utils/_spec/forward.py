@@ -20,7 +20,7 @@ CONNECTED = ("tcp", "sctp", "dccp")
 
 @dataclass(frozen=True)
 class Forward:
-    """What is sent to ``destination`` (``None``: to this host) goes to ``target``.
+    """What is sent to ``destination`` (``None``: to this host) goes to ``target``, and to ``to_port`` if that is said.
 
     ``protocol`` is ``None`` for all. ``first`` and ``last``: the ports, all of them by default. ``extra``: the
     rest of the conditions, as text.
@@ -30,6 +30,7 @@ class Forward:
     destination: str | None
     protocol: str | None
     target: str
+    to_port: str = ""
     first: int = ALL_PORTS[0]
     last: int = ALL_PORTS[1]
     extra: str = ""
@@ -48,6 +49,11 @@ class Flush:
     first: int
     last: int
     target: str | None
+
+
+def everything(address: str) -> str:
+    """All addresses of the version of IP that `address` has."""
+    return "::/0" if ":" in address else "0.0.0.0/0"
 
 
 def check_collisions(forwards: Iterable[tuple[Tag, Forward]]) -> None:
@@ -85,7 +91,9 @@ def flushes(before: set[Forward], after: set[Forward]) -> list[Flush]:
 
 
 def _flush(forward: Forward, target: str | None) -> Flush:
-    return Flush(forward.version, forward.destination, forward.protocol, forward.first, forward.last, target)
+    # conntrack(8) has a name of its own for it.
+    protocol = "icmpv6" if forward.protocol == "ipv6-icmp" else forward.protocol
+    return Flush(forward.version, forward.destination, protocol, forward.first, forward.last, target)
 
 
 def typed(flush: Flush) -> str:

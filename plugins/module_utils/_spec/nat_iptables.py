@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from . import iptables, packet_option, tag as tags
-from .forward import Forward
+from .forward import Forward, everything
 from .iptables import FAMILIES, comment_of, parse, script, title, tool, typed  # noqa: F401
 from .nat_layout import Item, chain_place, chains, hairpins, sources
 from .nat_lines import INBOUND, Placed
@@ -31,7 +31,7 @@ _DNAT = re.compile(
     (?:(?P<negated>!\ )?-d\ (?P<destination>\S+)\ )?
     (?P<extra>.*?)
     (?:-p\ (?P<protocol>\S+)\ )?
-    (?:-m\ addrtype\ --dst-type\ LOCAL\ )?
+    (?P<local>-m\ addrtype\ --dst-type\ LOCAL\ )?
     (?:-m\ \w+\ (?P<source_port>--sport\ \S+\ )?(?:--dport\ (?P<ports>\S+)\ )?)?
     -m\ comment\ --comment\ "[^"]*"\ -j\ (?:DNAT\ --to-destination|NETMAP\ --to)\ (?P<target>\S+)""",
     re.VERBOSE,
@@ -95,7 +95,11 @@ def _forward(line: str) -> Forward | None:
     if not found:
         return None
     first, last = packet_option.bounds((found["ports"] or "0:65535").replace(":", "-"))
-    destination = found["destination"] and ("!" if found["negated"] else "") + _bare(found["destination"])
-    target = re.sub(r"\[(.*)\]:.*|([\d.]+):.*", r"\1\2", found["target"])
+    target, to_port = re.fullmatch(r"\[?([\d.]+(?:/\d+)?|[^\]]+)\]?(?::(\d+))?", found["target"]).groups("")
+    destination = None if found["local"] else everything(target)
+    if found["destination"]:
+        destination = ("!" if found["negated"] else "") + _bare(found["destination"])
     extra = f"{found['source'] or ''}{found['extra']}{found['source_port'] or ''}"
-    return Forward(packet_option.version_of(target), destination, found["protocol"], target, first, last, extra)
+    return Forward(
+        packet_option.version_of(target), destination, found["protocol"], target, to_port, first, last, extra
+    )

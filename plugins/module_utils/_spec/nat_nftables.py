@@ -14,7 +14,7 @@ import re
 from dataclasses import replace
 
 from . import nft, packet_option, tag as tags
-from .forward import Forward
+from .forward import Forward, everything
 from .nat_layout import Item, chain_place, chains, hairpins, sources
 from .nat_lines import Placed
 from .nft import FAMILIES, comment_of, parse, script, title, tool, typed  # noqa: F401
@@ -49,10 +49,11 @@ _MAP_PLACES = {"address": "at", "forward": "port"}
 _DNAT = re.compile(
     r"""(?P<extra>.*?)
     (?:ip6?\ daddr\ (?P<destination>(?:!=\ )?\S+)\ )?
-    (?:fib\ daddr\ type\ local\ )?
+    (?P<local>fib\ daddr\ type\ local\ )?
     (?P<source_port>\w+\ sport\ \S+\ )?
     (?:(?P<with_ports>\w+)\ dport\ (?P<ports>\S+)\ |meta\ l4proto\ (?P<protocol>\S+)\ )?
-    dnat\ ip6?\ (?:prefix\ )?to\ (?:\[(?P<bracketed>\S+)\]:\S+|(?P<v4>[\d.]+(?:/\d+)?)(?::\S+)?|(?P<v6>\S+))(?:\ |$)""",
+    dnat\ ip6?\ (?:prefix\ )?to\ (?:\[(?P<bracketed>\S+)\]|(?P<v4>[\d.]+(?:/\d+)?)|(?P<v6>[^\s\[]+))
+    (?::(?P<to_port>\d+))?(?:\ |$)""",
     re.VERBOSE,
 )
 
@@ -127,9 +128,9 @@ def _source(line: str) -> str | None:
 def _forward_of_element(place: str, text: str) -> Forward:
     key, value = nft.element_key(text), text.rpartition(" : ")[2]
     *destination, protocol, port = key.split(" . ")
-    target = value.split(" . ")[0]
+    target, to_port = value.split(" . ")
     where = destination[0] if place == "at" else None
-    return Forward(packet_option.version_of(target), where, protocol, target, int(port), int(port))
+    return Forward(packet_option.version_of(target), where, protocol, target, to_port, int(port), int(port))
 
 
 def _forward_of_line(line: str) -> Forward | None:
@@ -137,8 +138,10 @@ def _forward_of_line(line: str) -> Forward | None:
     if not found:
         return None
     first, last = packet_option.bounds(found["ports"] or "0-65535")
-    destination = found["destination"] and found["destination"].replace("!= ", "!")
     target = found["v4"] or found["v6"] or found["bracketed"]
+    destination = (found["destination"] or "").replace("!= ", "!") or (None if found["local"] else everything(target))
     extra = f"{found['extra']}{found['source_port'] or ''}"
     protocol = found["with_ports"] or found["protocol"]
-    return Forward(packet_option.version_of(target), destination, protocol, target, first, last, extra)
+    return Forward(
+        packet_option.version_of(target), destination, protocol, target, found["to_port"] or "", first, last, extra
+    )

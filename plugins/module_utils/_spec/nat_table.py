@@ -35,7 +35,7 @@ class NatTable(Table):
 
 def connections(before: NatTable | None, after: NatTable | None) -> list[Flush]:
     """Which connections a change of the table must make the kernel forget."""
-    return flushes(_forwards(before), _forwards(after))
+    return [] if before == after else flushes(_forwards(before), _forwards(after))
 
 
 def _forwards(table: NatTable | None) -> set[Forward]:
