@@ -6,34 +6,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec import guest_list
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
-
-
-def _plainly(work: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return work(*args)
-    except SpecError as exc:
-        raise AnsibleFilterError(str(exc)) from exc
-    except ImportError as exc:
-        raise AnsibleFilterError(
-            f"the controller's Python lacks the library '{exc.name}'; install it with pip"
-        ) from exc
+from ansible_collections.virtnet.qemu.plugins.plugin_utils._filter import plainly
 
 
 def with_macs(guests: list[dict[str, Any]], fleet: str, host: str) -> list[dict[str, Any]]:
     """See the documentation in with_macs.yml."""
-    return _plainly(guest_list.with_macs, guests, fleet, host)
+    return plainly(guest_list.with_macs, guests, fleet, host)
 
 
 def on_bridges(guests: list[dict[str, Any]], networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """See the documentation in on_bridges.yml."""
-    return _plainly(guest_list.on_bridges, guests, networks)
+    return plainly(guest_list.on_bridges, guests, networks)
 
 
 class FilterModule:

@@ -8,22 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.network import parse_networks, resources
+from ansible_collections.virtnet.qemu.plugins.plugin_utils._filter import plainly
 
 
 def network_resources(
     networks: list[dict[str, Any]], guests: list[dict[str, Any]], host: str, fleet: str
 ) -> dict[str, list[dict[str, Any]]]:
     """See the documentation in network_resources.yml."""
-    try:
-        return resources(parse_networks(networks, guests, host, fleet), host, fleet)
-    except SpecError as exc:
-        raise AnsibleFilterError(str(exc)) from exc
-    except ImportError as exc:
-        raise AnsibleFilterError(f"this Python lacks the library '{exc.name}'; install it with pip") from exc
+    return plainly(lambda: resources(parse_networks(networks, guests, host, fleet), host, fleet))
 
 
 class FilterModule:

@@ -34,7 +34,7 @@ def run_module(spec: type[Resource], adapter: Callable[[], Any]) -> None:
         wants = parse(spec, module.params)
         result = reconcile(spec, adapter(), wants, module.params["purge"], module.check_mode)
     except ImportError as exc:
-        module.fail_json(msg=missing_required_lib((exc.name or str(exc)).split(".")[0]))
+        module.fail_json(msg=missing_required_lib((exc.name or str(exc)).partition(".")[0]))
     except (SpecError, HostError) as exc:
         module.fail_json(msg=str(exc))
     for warning in result.pop("warnings"):
@@ -72,7 +72,9 @@ def parse(spec: type[Resource], params: dict[str, Any]) -> list[Resource]:
     return spec.gathered(wants)
 
 
-def reconcile(spec: type[Resource], adapter: Any, wants: list[Resource], purge: bool, check_mode: bool) -> dict[str, Any]:
+def reconcile(
+    spec: type[Resource], adapter: Any, wants: list[Resource], purge: bool, check_mode: bool
+) -> dict[str, Any]:
     """Bring the machine to `wants`, all of it or nothing. Returns the module's result."""
     try:
         with host_lock(held=not check_mode):

@@ -11,19 +11,20 @@ link without our mark. The next run finds it here and knows it for ours. Like th
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable, Optional, Tuple
+from typing import Optional
 
 from . import files
 
-Place = Tuple[Optional[str], str]
+Place = tuple[Optional[str], str]
 
 _PATH = Path("/run/virtnet/unfinished.json")
 
 
 def read() -> set[Place]:
     """Namespace and name of each; the lock of the host must be held to rely on it."""
-    return {(netns, name) for netns, name in json.loads(files.read(_PATH) or "[]")}
+    return set(map(tuple, json.loads(files.read(_PATH) or "[]")))
 
 
 def write(places: Iterable[Place]) -> None:

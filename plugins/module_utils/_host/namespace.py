@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterable, Iterator
 
+from . import command
 from .errors import HostError
 
 _DIRECTORY = Path("/run/netns")
@@ -51,7 +51,7 @@ def entered(netns: str | None) -> Iterator[None]:
             raise HostError(f"namespace '{netns}' cannot be entered; run as root ('become: true')") from None
         except OSError as exc:
             raise HostError(
-                f"namespace '{netns}' cannot be entered ({exc.strerror}); if it is a left-over, 'ip netns delete {netns}'"
+                f"namespace '{netns}' cannot be entered ({exc.strerror}); a left-over goes by 'ip netns delete {netns}'"
             ) from exc
         try:
             yield
@@ -65,16 +65,16 @@ def _setns(fd: int) -> None:
 
 
 def create(name: str) -> None:
-    _ip("netns", "add", name)
+    command.run(["ip", "netns", "add", name])
 
 
 def remove(name: str) -> None:
-    _ip("netns", "delete", name)
+    command.run(["ip", "netns", "delete", name])
 
 
 def processes(name: str) -> str:
     """The processes inside, as "PID (command), …"; empty when there is none."""
-    pids = _ip("netns", "pids", name).split()
+    pids = command.run(["ip", "netns", "pids", name]).split()
     return ", ".join(f"{pid} ({_command(pid)})" for pid in pids)
 
 
@@ -83,17 +83,6 @@ def _command(pid: str) -> str:
         return Path("/proc", pid, "comm").read_text().strip()
     except OSError:
         return "ended"
-
-
-def _ip(*words: str) -> str:
-    environment = {**os.environ, "LC_ALL": "C"}
-    try:
-        done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False, env=environment)
-    except FileNotFoundError:
-        raise HostError("the command 'ip' is not found; install iproute2") from None
-    if done.returncode:
-        raise HostError(f"'ip {' '.join(words)}' failed: {done.stderr.strip()}")
-    return done.stdout
 
 
 def _path(key: str) -> Path:

@@ -60,7 +60,7 @@ def helper(service: Service) -> subprocess.Popen[bytes]:
     """Start the command that stops a service."""
     null = subprocess.DEVNULL
     try:
-        return subprocess.Popen(
+        return subprocess.Popen(  # pylint: disable=ansible-bad-function
             service.stop_argv, stdin=null, stdout=null, stderr=null, cwd="/", env=_environment(service)
         )
     except OSError as exc:

@@ -11,8 +11,9 @@ module (``state``, ``adopt``); they are no part of the resource, are not compare
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Hashable, Mapping
+from typing import Any
 
 #: What this collection writes into IFLA_IFALIAS (see ip-link(8), ``alias``) of what it makes.
 MARK = "virtnet.qemu"
@@ -33,12 +34,12 @@ class Step:
 
 def control(default: Any = None) -> Any:
     """A dataclass field that steers the module and is no part of the resource."""
-    return field(default=default, compare=False, metadata={"control": True})
+    return field(default=default, compare=False, metadata={"control": True})  # pylint: disable=invalid-field-call
 
 
 def hidden(default: Any = None) -> Any:
     """A dataclass field that is compared, but is an internal of ours that no user needs to see."""
-    return field(default=default, metadata={"hidden": True})
+    return field(default=default, metadata={"hidden": True})  # pylint: disable=invalid-field-call
 
 
 class Resource:
