@@ -1,0 +1,83 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role nat_network. What guests see of such a network is shown by the quick start (tests/quickstart)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.support import Player
+from tests.sandbox import Sandbox
+
+ROLE = "virtnet.qemu.nat_network"
+GUESTS = [
+    {"name": "web1", "nics": [{"network": "net0", "address": "10.9.0.11"}]},
+    {"name": "web2", "nics": [{"network": "net1"}]},
+]
+
+
+def networks(count: int) -> list[dict[str, Any]]:
+    return [{"name": f"net{i}", "model": "nat", "subnet": f"10.9.{i}.0/24"} for i in range(count)]
+
+
+def role(entries: list[dict[str, Any]], tasks_from: str = "main") -> dict[str, Any]:
+    return {
+        "ansible.builtin.include_role": {"name": ROLE, "tasks_from": tasks_from},
+        "vars": {"nat_network_list": entries, "nat_network_guests": GUESTS},
+    }
+
+
+def changed(results: list[Any]) -> list[str]:
+    return [result.task for result in results if result.changed]
+
+
+def test_made_once_and_removed_without_a_trace(host: Sandbox, play: Player) -> None:
+    forwards = [{"port": 8080, "guest": "web1", "guest_port": 80}, {"port": "9000-9010", "guest": "web1"}]
+    entries = networks(3)
+    entries[0] |= {"forwards": forwards, "domain": "lab.test", "mtu": 1400}
+    entries[1] |= {"dhcp": False, "nat_address": "192.0.2.10"}
+    entries[2] |= {"dhcp": False, "dns": False, "bridge": "virbr9", "address": "10.9.2.254", "stp": True}
+    before = host.snapshot()
+
+    assert changed(play(host, [role(entries)], check=True))
+    assert host.snapshot() == before
+    assert changed(play(host, [role(entries)]))
+    assert {"br-net0", "br-net1", "virbr9"} <= {link["ifname"] for link in host.snapshot()["links"]}
+    assert changed(play(host, [role(entries)])) == []
+
+    play(host, [role(entries, "teardown"), {"virtnet.qemu.sysctl": {"name": "net.ipv4.ip_forward", "state": "absent"}}])
+    after = host.snapshot()
+    for subject in ("links", "routes", "nftables", "processes", "sysctls"):
+        assert after[subject] == before[subject]
+    assert changed(play(host, [role(entries, "teardown")])) == []
+
+
+def test_as_many_tasks_for_fifty_networks_as_for_one(host: Sandbox, play: Player) -> None:
+    def tasks(count: int) -> list[str]:
+        quiet = [{**network, "dhcp": False, "dns": False} for network in networks(count)]
+        return [result.task for result in play(host, [role(quiet)])]
+
+    assert tasks(50) == tasks(1)
+    assert len([link for link in host.snapshot()["links"] if link["ifname"].startswith("br-net")]) == 50
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"subnet": "172.30,1.0/24"}, ["subnet", "172.30,1.0"]),
+        ({"subnet": "10.9.0.0/16"}, ["10.9.0.0/24", "overlaps"]),
+        ({"subnet": "10.8.0.0/24", "forwards": [{"port": 80, "guest": "nobody"}]}, ["port 80", "nobody"]),
+        ({"subnet": "10.8.0.0/24", "bridge": "a-name-of-a-bridge"}, ["bridge", "15"]),
+    ],
+)
+def test_a_mistake_is_refused_before_anything_is_changed(host: Sandbox, play: Player, entry, words) -> None:
+    before = host.snapshot()
+    mistake = {"name": "wrong", "model": "nat", **entry}
+    results = play.start(host, [role([*networks(1), mistake])]).finish()
+    (failure,) = [result for result in results if result.failed]
+    assert all(word in failure.msg for word in words), failure.msg
+    assert host.snapshot() == before
