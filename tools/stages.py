@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from .copy import make_copy
 
 # What pip's bootstrap script is called in the cache of ansible-test: 2.19's name, and 2.21's.
 BOOTSTRAP_SCRIPTS = ("get_pip_24_2.py", "get_pip_25_2.py")
+# Integration tests at once: each has hosts of its own, and a test of guests takes 1 GiB at most.
+WORKERS = min(os.cpu_count() or 1, 4)
 
 
 def _python(role: str) -> str:
@@ -118,7 +121,8 @@ def integration() -> list[Check]:
     for controller, managed in ((_either("controller-oldest", "controller"), "managed-oldest"), ("controller",) * 2):
         name = f"integration: ansible-core {_library(controller, 'ansible-core')}"
         name += f", Python {_version(managed)}, pyroute2 {_library(managed, 'pyroute2')}"
-        checks.append(_pytest(name, controller, "tests/integration", f"--managed-python={_python(managed)}"))
+        options = [f"--managed-python={_python(managed)}", f"--numprocesses={WORKERS}", "--dist=worksteal"]
+        checks.append(_pytest(name, controller, "tests/integration", *options))
     return checks
 
 

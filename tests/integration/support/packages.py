@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -32,6 +33,13 @@ class Repository:
     def __init__(self, folder: Path, names: Iterable[str]) -> None:
         self.folder = folder
         (folder / "partial").mkdir(parents=True, exist_ok=True)
+        # Test processes that run side by side share the folder.
+        with open(folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._fetch(names)
+
+    def _fetch(self, names: Iterable[str]) -> None:
+        folder = self.folder
         nothing = folder / "partial/status"
         nothing.touch()
         done = subprocess.run(
