@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from ._spec.base import Resource, SpecError, Step
 
@@ -29,19 +30,11 @@ class Change:
         return type(self.after or self.before).views(self.before, self.after)
 
     def undo(self, world: Any) -> Change:
-        """The change that leads back to ``before`` from `world`, however far this one had come.
-
-        What this change did not touch stays as it is now: a value that the kernel chose must not be pinned.
-        """
+        """The change that leads back to ``before`` from `world`, however far this one had come."""
         now = (self.after or self.before).have(world)
         if now is None or self.before is None or self.after is None:
             return Change(self.key, now, self.before)
-        touched = {
-            f.name: getattr(self.before, f.name)
-            for f in fields(self.before)
-            if f.compare and getattr(self.before, f.name) != getattr(self.after, f.name)
-        }
-        return Change(self.key, now, replace(now, **touched))
+        return Change(self.key, now, self.before.undone(self.after, now))
 
 
 def plan(wants: list[Resource], world: Any, strays: Iterable[Resource] = ()) -> list[Change]:

@@ -122,7 +122,7 @@ commands:
   returned: success
   type: list
   elements: str
-  sample: [ip link add br0 type bridge stp_state 1, ip address add 192.168.4.1/24 dev br0]
+  sample: [ip link add dev br0 type bridge stp_state 1, ip address add 192.168.4.1/24 dev br0]
 before:
   description: The changed resources as they were; one that did not exist is left out.
   returned: success

@@ -70,7 +70,7 @@ commands:
   returned: success
   type: list
   elements: str
-  sample: [ip netns add r1, ip -n r1 link set lo up]
+  sample: [ip netns add r1, ip -n r1 link set dev lo up]
 before:
   description: The changed resources as they were; one that did not exist is left out.
   returned: success

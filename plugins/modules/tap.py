@@ -12,7 +12,7 @@ version_added: 0.1.0
 author: virtnet.qemu contributors (@virtnet)
 description:
   - Manages persistent tap interfaces, optionally as ports of a bridge, so that QEMU can use them without any privilege.
-  - A tap that a guest uses stays attached while it is changed.
+  - A tap that a guest uses stays attached while it is changed, and is not removed.
   - An option that is not given is left as it is; on a new tap the kernel's default holds.
 extends_documentation_fragment:
   - virtnet.qemu.common
@@ -28,10 +28,12 @@ options:
     description: The bridge that has the tap as a port; it must exist in the same namespace.
     type: str
   owner: &owner
-    description: User, by name or numeric id, who may open the tap. Without one only root may.
+    description:
+      - User, by name or numeric id, who may open the tap. Without one only root may.
+      - Refused while a guest uses the tap, as the kernel then cannot change it.
     type: str
   group: &group
-    description: Group, by name or numeric id, whose members may open the tap.
+    description: Group, by name or numeric id, whose members may open the tap. Refused while a guest uses the tap.
     type: str
   multi_queue: &multi_queue
     description:
@@ -116,7 +118,7 @@ commands:
   returned: success
   type: list
   elements: str
-  sample: [ip tuntap add tap-web1 mode tap user 65534, ip link set tap-web1 master br-lab]
+  sample: [ip tuntap add dev tap-web1 mode tap user 65534, ip link set dev tap-web1 master br-lab]
 before:
   description: The changed resources as they were; one that did not exist is left out.
   returned: success

@@ -15,6 +15,7 @@ description:
     addresses, routes and bridge.
   - A pair is recognised by either end, in its final place or where C(ip link add) leaves it, so a pair that is half moved
     or renamed by hand or by a killed run is completed.
+  - An end that has to be moved or renamed keeps only those addresses and routes that are listed.
   - Both ends are always brought up.
 extends_documentation_fragment:
   - virtnet.qemu.common
@@ -47,7 +48,9 @@ options:
     description: Largest packet in bytes, from 68 to 65535. The kernel's default is 1500.
     type: int
   routes: &routes
-    description: Static routes through this end. The list is complete.
+    description:
+      - Static routes of the main table through this end.
+      - The list is complete, so another static route is removed. Routes by the kernel, DHCP or a routing daemon stay.
     type: list
     elements: dict
     suboptions:
@@ -142,7 +145,7 @@ commands:
   returned: success
   type: list
   elements: str
-  sample: [ip -n red link add eth0 type veth peer name eth0 netns blue]
+  sample: [ip -n red link add dev eth0 type veth peer name eth0 netns blue]
 before:
   description: The changed resources as they were; one that did not exist is left out.
   returned: success

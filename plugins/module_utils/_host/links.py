@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, Callable, Mapping
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from .._spec.ip import BRIDGE_OPTIONS
 from .._spec.world import Link, Route
@@ -34,7 +35,11 @@ def read_links(ipr: Any, link_local: Mapping[str, tuple[str, ...]]) -> dict[str,
     secondary: dict[int, list[str]] = {index: [] for index in names}
     for message in _dump(ipr.get_addr):
         index, text, flags = message["index"], _address(message), _flags(message)
-        if index in names and flags & _IFA_F_PERMANENT and (not _is_link_local(message) or text in link_local.get(names[index], ())):
+        if (
+            index in names
+            and flags & _IFA_F_PERMANENT
+            and (not _is_link_local(message) or text in link_local.get(names[index], ()))
+        ):
             addresses[index].append(text)
             # For IPv6 the same bit says "temporary".
             if flags & _IFA_F_SECONDARY and message["family"] == socket.AF_INET:

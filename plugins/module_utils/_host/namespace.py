@@ -69,6 +69,9 @@ def create(name: str) -> None:
 
 
 def remove(name: str) -> None:
+    """Processes would keep a namespace alive that has no name any more."""
+    if running := processes(name):
+        raise HostError(f"processes still run in namespace '{name}': {running}; stop them first")
     command.run(["ip", "netns", "delete", name])
 
 

@@ -14,9 +14,10 @@ import grp
 import os
 import pwd
 import socket
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Iterator, Mapping
+from typing import Any
 
 from .._spec.base import Resource, Step
 from .._spec.world import Link, Route, World
@@ -27,6 +28,9 @@ from .links import read_links
 
 _IFA_F_NODAD = 0x02
 _RT_SCOPE_LINK = 253
+#: The steps that make a link, or a namespace, without our mark yet.
+_MAKING = ("netns_add", "link_add", "tap_set", "veth_add")
+_REMOVING = ("netns_del", "link_del", "link_move")
 
 
 class Netlink:
@@ -58,7 +62,9 @@ class Netlink:
             return World(
                 {**dict.fromkeys(names), **links},
                 sysctls={n: namespace.read_sysctls(n, keys) for n, keys in asked.items()},
-                processes={w.name: namespace.processes(w.name) for w in wants if w.name in asked and w.state == "absent"},
+                processes={
+                    w.name: namespace.processes(w.name) for w in wants if w.name in asked and w.state == "absent"
+                },
                 ids=_ids(wants),
             )
 
@@ -105,12 +111,12 @@ class Netlink:
     # -- changes ---------------------------------------------------------------------------------
 
     def commit(self, steps: list[Step]) -> None:
-        made = {place for step in steps for place in _made(step) if place not in self._indexes}
-        self._write_journal(self._unfinished | made)
+        made = {_place(step) for step in steps if step.op in _MAKING}
+        self._write_journal(self._unfinished | made.difference(self._indexes))
         for step in steps:
             with _plainly(f"'{step.line}'"):
                 getattr(self, f"_{step.op}")(**step.args)
-        self._unfinished -= {place for step in steps for place in _settled(step)}
+        self._unfinished -= {_place(step) for step in steps if step.op in _REMOVING or step.args.get("ifalias")}
         self._write_journal(self._unfinished)
 
     def _write_journal(self, places: set[Place]) -> None:
@@ -199,19 +205,11 @@ def _plainly(action: str) -> Iterator[None]:
         raise HostError(f"{action} failed: {exc.strerror or exc}") from exc
 
 
-def _made(step: Step) -> list[Place]:
-    """The places of the links that a step makes, without our mark yet; a namespace has its mark on its loopback."""
-    if step.op == "netns_add":
-        return [(step.args["name"], "lo")]
-    return [(step.args["netns"], step.args["name"])] if step.op in ("link_add", "tap_set", "veth_add") else []
-
-
-def _settled(step: Step) -> list[Place]:
-    """The places where nothing unmarked is left after a step."""
-    if step.op == "netns_del":
-        return [(step.args["name"], "lo")]
-    gone = step.op in ("link_del", "link_move") or "ifalias" in step.args
-    return [(step.args["netns"], step.args["name"])] if gone else []
+def _place(step: Step) -> tuple[str | None, str | None]:
+    """Where a step makes or changes a link; a namespace carries its mark on its loopback."""
+    if step.op in ("netns_add", "netns_del"):
+        return step.args["name"], "lo"
+    return step.args["netns"], step.args.get("name")
 
 
 def _parts(wants: list[Resource]) -> list[Any]:

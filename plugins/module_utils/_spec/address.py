@@ -15,7 +15,7 @@ IFNAME_MAX = 15
 
 
 def ifname(option: str, value: str) -> str:
-    """An interface name the kernel accepts, and keeps as it is (dev_valid_name and __dev_alloc_name in net/core/dev.c)."""
+    """An interface name that the kernel accepts and keeps: dev_valid_name, __dev_alloc_name in net/core/dev.c."""
     if not value.isprintable() or re.search(rb"[\s\xa0/:%]", value.encode()):
         raise SpecError(
             f"{option}: {value!r} is not an interface name; "
@@ -23,7 +23,9 @@ def ifname(option: str, value: str) -> str:
         )
     # The last two are folders of /proc/sys/net/ipv4/conf, next to those of the interfaces.
     if value in ("", ".", "..", "all", "default"):
-        raise SpecError(f"{option}: '{value}' is not an interface name; it may not be empty, '.', '..', 'all' or 'default'")
+        raise SpecError(
+            f"{option}: '{value}' is not an interface name; it may not be empty, '.', '..', 'all' or 'default'"
+        )
     if len(value.encode()) > IFNAME_MAX:
         raise SpecError(
             f"{option}: '{value}' has {len(value.encode())} bytes; an interface name has at most {IFNAME_MAX}"
@@ -49,7 +51,9 @@ def mac(option: str, value: str | None) -> str | None:
     except (netaddr.AddrFormatError, ValueError, TypeError) as exc:
         raise SpecError(f"{option}: '{value}' is not a MAC address such as 52:54:00:12:34:56") from exc
     if eui.words[0] & 1:
-        raise SpecError(f"{option}: '{value}' is a multicast MAC address; the first octet must be even, as in 52:54:00:…")
+        raise SpecError(
+            f"{option}: '{value}' is a multicast MAC address; the first octet must be even, as in 52:54:00:…"
+        )
     if not any(eui.words):
         raise SpecError(f"{option}: '{value}' is no usable MAC address; 52:54:00:… is QEMU's range")
     return str(eui)
@@ -78,7 +82,9 @@ def interface_address(option: str, value: str) -> str:
     parsed = _cidr(option, value, "192.168.4.1/24")
     if parsed.version == 4 and parsed.prefixlen < 31 and parsed.ip in (parsed.network, parsed.broadcast):
         which = "network" if parsed.ip == parsed.network else "broadcast"
-        raise SpecError(f"{option}: '{value}' is the {which} address of its subnet; give a host address in {parsed.cidr}")
+        raise SpecError(
+            f"{option}: '{value}' is the {which} address of its subnet; give a host address in {parsed.cidr}"
+        )
     if parsed.ip.is_multicast() or not parsed.ip:
         raise SpecError(f"{option}: '{value}' is not an address that an interface can have; give a host address")
     return str(parsed)

@@ -95,6 +95,14 @@ class Resource:
         given = {n: getattr(self, n) for n in self.data_fields() if getattr(self, n) is not None}
         return replace(have, **{**given, **forced})
 
+    def undone(self, after: Any, now: Any) -> Any:
+        """What `now` is led to when the change from this to `after` is undone.
+
+        What the change did not touch stays as it is now: a value that the kernel chose must not be pinned.
+        """
+        compared = [f.name for f in fields(self) if f.compare]
+        return replace(now, **{n: getattr(self, n) for n in compared if getattr(self, n) != getattr(after, n)})
+
     def as_dict(self) -> dict[str, Any]:
         """What a user is shown of the resource: the data fields that are known."""
         shown = {}

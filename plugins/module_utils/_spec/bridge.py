@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any, Hashable
+from typing import Any
 
 from . import address, ip, link
 from .base import MARK, Resource, SpecError, Step, control, hidden
@@ -18,7 +19,7 @@ from .world import Link, Route, World, require_owned
 class Bridge(Resource):
     """``forward_delay`` and ``ageing_time`` are in seconds, ``mtu`` in bytes.
 
-    ``isolated`` are those of the ports that are isolated; ``homes`` are ports as they were before they joined.
+    ``isolated`` and ``down`` are those of the ports that are so; ``homes`` are ports as they were before they joined.
     """
 
     kind = "bridge"
@@ -38,6 +39,7 @@ class Bridge(Resource):
     up: bool | None = hidden()
     routes: tuple[Route, ...] | None = hidden()
     isolated: tuple[str, ...] | None = hidden()
+    down: tuple[str, ...] | None = hidden()
     secondary: tuple[str, ...] = control(())
     homes: tuple[Link, ...] = control(())
     state: str = control("present")
@@ -105,6 +107,7 @@ class Bridge(Resource):
             netns=netns,
             ports=tuple(p.name for p in ports),
             isolated=tuple(p.name for p in ports if p.isolated),
+            down=tuple(p.name for p in ports if not p.up),
             addresses=found.addresses,
             secondary=found.secondary,
             routes=found.routes,
@@ -119,6 +122,10 @@ class Bridge(Resource):
         found = self.observed(world, self.key)
         return found and replace(found, homes=self.homes)
 
+    def undone(self, after: Bridge, now: Bridge) -> Bridge:
+        """With the routes: they may have gone with an address, and not be back yet."""
+        return replace(super().undone(after, now), routes=self.routes)
+
     def target(self, world: World, have: Bridge | None) -> Bridge | None:
         if have is not None:
             require_owned(world.link(*self.key), self.adopt)
@@ -131,10 +138,15 @@ class Bridge(Resource):
         after = self.overlay(have or Bridge(name=self.name, netns=self.netns), homes=joining)
         if have is not None and self.ports is not None:
             ports = self.ports if self.purge_ports else sorted({*have.ports, *self.ports})
-            after = replace(after, ports=tuple(ports), isolated=tuple(p for p in have.isolated if p in ports))
+            known = {state: tuple(p for p in getattr(have, state) if p in ports) for state in ("isolated", "down")}
+            after = replace(after, ports=tuple(ports), **known)
+        if have is not None:
+            after = replace(after, routes=link.surviving_routes(have, after))
         # br_set_forward_delay in net/bridge/br_stp.c: the range holds only while STP runs.
         if after.stp and after.forward_delay is not None and after.forward_delay < 2:
-            raise SpecError(f"forward_delay: {after.forward_delay} s is too short with 'stp: true'; it is from 2 to 30 s")
+            raise SpecError(
+                f"forward_delay: {after.forward_delay} s is too short with 'stp: true'; it is from 2 to 30 s"
+            )
         return after
 
     def _check_ports(self, joining: tuple[Link, ...]) -> None:
@@ -174,7 +186,7 @@ def _port_steps(before: Bridge | None, after: Bridge) -> list[Step]:
     joined = [port for port in new if port not in old]
     return (
         [step for port in left for step in _leave(after, port, homes.get(port))]
-        + [ip.set_master(after.netns, port, after.name, up=True) for port in joined]
+        + [ip.set_master(after.netns, port, after.name, up=port not in (after.down or ())) for port in joined]
         + [ip.set_isolated(after.netns, port, True) for port in joined if port in (after.isolated or ())]
     )
 

@@ -32,6 +32,16 @@ def steps(before: Any, after: Any) -> list[Step]:
     return changes + [ip.route_add(*after.key, r) for r in _routes(after) if r not in _routes(before)]
 
 
+def port_steps(before: Any, after: Any) -> list[Step]:
+    """For a link that knows its own ``bridge`` and whether it is ``isolated`` there, which no port is at first."""
+    joins = after.bridge != (before.bridge if before else None)
+    changes = [ip.set_master(*after.key, after.bridge)] if joins else []
+    isolated_now = bool(before and before.isolated and not joins)
+    if after.bridge and after.isolated is not None and after.isolated != isolated_now:
+        changes.append(ip.set_isolated(*after.key, after.isolated))
+    return changes
+
+
 def _addresses(key: tuple, before: Any, after: Any) -> list[Step]:
     """Secondaries are removed first: with their primary they may vanish (ip-sysctl: promote_secondaries)."""
     old, new = _of(before, "addresses"), _of(after, "addresses")
@@ -55,6 +65,22 @@ def _loses_routes(before: Any, after: Any) -> bool:
     old, new = _of(before, "addresses"), _of(after, "addresses")
     v4 = [a for a in old if ip_version(a) == 4]
     return bool(v4) and not any(a in new for a in v4 if a not in _vanishing(before, after))
+
+
+def surviving_routes(have: Any, after: Any) -> tuple[Any, ...]:
+    """The routes of `have` that the addresses of `after` allow, for whoever leaves routes alone."""
+    lost = _loses_routes(have, after)
+    return tuple(r for r in have.routes if not lost or ip_version(r.dst) == 6 or _is_reached(r.gateway, after))
+
+
+def _is_reached(gateway: str | None, state: Any) -> bool:
+    return gateway is None or any(_is_in(gateway, address) for address in state.addresses)
+
+
+def _is_in(ip: str, address: str) -> bool:
+    import netaddr
+
+    return netaddr.IPAddress(ip) in _subnet(address)
 
 
 def _routes(state: Any) -> tuple[Any, ...]:

@@ -13,7 +13,6 @@ from . import address, ip
 from .base import MARK, Resource, SpecError, Step, control, hidden
 from .world import World
 
-
 #: Each also sets the forwarding, and some redirects, of every interface: ip-sysctl of the kernel's documentation.
 _SWITCHES = ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
 
@@ -44,7 +43,9 @@ class Netns(Resource):
         sysctls = params["sysctls"]
         for name in sysctls or ():
             if not name.startswith("net.") or {"", "/", "//"} & set(name.split(".")):
-                raise SpecError(f"sysctls: '{name}' is not a name below 'net.'; only those belong to a network namespace")
+                raise SpecError(
+                    f"sysctls: '{name}' is not a name below 'net.'; only those belong to a network namespace"
+                )
         return cls(
             name=address.netns_name("name", params["name"]),
             sysctls=None if sysctls is None else tuple(sorted((k, _text(k, v)) for k, v in sysctls.items())),
@@ -92,8 +93,8 @@ class Netns(Resource):
         steps = [] if before else [ip.netns_add(after.name)]
         if before is None or before.alias != after.alias:
             steps.append(ip.set_alias(after.name, "lo", after.alias or ""))
-        if after.up and not (before and before.up):
-            steps.append(ip.set_up(after.name, "lo", True))
+        if bool(after.up) != bool(before and before.up):
+            steps.append(ip.set_up(after.name, "lo", bool(after.up)))
         return steps + [ip.sysctl_set(after.name, *pair) for pair in _to_set(before, after)]
 
 

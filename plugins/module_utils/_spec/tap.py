@@ -86,6 +86,13 @@ class Tap(Resource):
         return world.owned(cls.kind)
 
     @classmethod
+    def strays(cls, wants: list[Tap], world: World) -> list[Tap]:
+        strays = super().strays(wants, world)
+        for stray in strays:
+            stray._check_idle()
+        return strays
+
+    @classmethod
     def observed(cls, world: World, key: tuple[str | None, str]) -> Tap | None:
         netns, name = key
         found = world.link(netns, name, cls.kind)
@@ -116,6 +123,8 @@ class Tap(Resource):
         if have is not None:
             require_owned(world.link(*self.key), self.adopt)
         if self.state == "absent":
+            if have is not None:
+                have._check_idle()
             return None
         world.require_netns("netns", self.netns)
         if self.bridge:
@@ -124,7 +133,13 @@ class Tap(Resource):
         want = replace(self, **ids)
         if have is None:
             return want.overlay(Tap(name=self.name, netns=self.netns, multi_queue=False, vnet_hdr=False))
-        after = want.overlay(have)
+        return want._changed(have)
+
+    def _changed(self, have: Tap) -> Tap:
+        after = self.overlay(have)
+        if not after.up:
+            # What the kernel takes from a link that goes down.
+            after = replace(after, addresses=tuple(a for a in after.addresses if ":" not in a), routes=())
         if not have.in_use:
             return after
         for option in ("multi_queue", "owner", "group"):
@@ -134,6 +149,14 @@ class Tap(Resource):
                 )
         # Whoever opens a tap sets this flag anew (tun_set_iff in drivers/net/tun.c), so it is the guest's now.
         return replace(after, vnet_hdr=have.vnet_hdr)
+
+    def undone(self, after: Tap, now: Tap) -> Tap:
+        """All of it: the tap may have been made anew, and half of that done."""
+        return self
+
+    def _check_idle(self) -> None:
+        if self.in_use:
+            raise SpecError(f"name: '{self.name}' is in use by a guest; stop the guest first")
 
     def _flags(self) -> tuple[str, ...]:
         return tuple(flag for flag in ("multi_queue", "vnet_hdr") if getattr(self, flag))
@@ -147,19 +170,10 @@ class Tap(Resource):
             made, before = [ip.link_del(*before.key)], None
         if before is None or any(getattr(before, f) != getattr(after, f) for f in ("owner", "group", "vnet_hdr")):
             made.append(ip.tap_add(*after.key, after.owner, after.group, after._flags()))
-        return made + link.steps(before, after) + _port_steps(before, after)
+        return made + link.steps(before, after) + link.port_steps(before, after)
 
 
 def _must_remake(before: Tap, after: Tap) -> bool:
     """The kernel can neither change the number of queues nor take an owner or a group away again."""
     freed = any(getattr(after, f) is None and getattr(before, f) is not None for f in ("owner", "group"))
     return freed or before.multi_queue != after.multi_queue
-
-
-def _port_steps(before: Tap | None, after: Tap) -> list[Step]:
-    joins = after.bridge != (before.bridge if before else None)
-    steps = [ip.set_master(*after.key, after.bridge)] if joins else []
-    isolated_now = bool(before and before.isolated and not joins)
-    if after.bridge and after.isolated is not None and after.isolated != isolated_now:
-        steps.append(ip.set_isolated(*after.key, after.isolated))
-    return steps

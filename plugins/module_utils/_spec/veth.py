@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any, Hashable
+from typing import Any
 
 from . import address, ip, link
 from .base import MARK, Resource, SpecError, Step, control, hidden
@@ -35,7 +36,10 @@ _END_OPTIONS = {
 
 @dataclass(frozen=True)
 class VethEnd(Resource):
-    """One end. ``name`` is what it is called before it is moved and becomes ``ifname`` in ``netns``."""
+    """One end. ``name`` is what it is called before it is moved and becomes ``ifname`` in ``netns``.
+
+    ``placed`` says that it was seen there, and so is to be found there only.
+    """
 
     name: str
     netns: str | None = None
@@ -47,7 +51,9 @@ class VethEnd(Resource):
     routes: tuple[Route, ...] | None = None
     alias: str | None = hidden()
     up: bool | None = hidden()
+    isolated: bool | None = hidden()
     secondary: tuple[str, ...] = control(())
+    placed: bool = control(False)
 
     @classmethod
     def parse(cls, params: dict[str, Any], prefix: str = "") -> VethEnd:
@@ -78,7 +84,7 @@ class VethEnd(Resource):
         """The end where it belongs, else where a veth starts out: in the first namespace under its first name."""
         if found := world.link(*self.key, "veth"):
             return self.netns, found
-        found = world.links(None).get(self.name)
+        found = None if self.placed else world.links(None).get(self.name)
         return (None, found) if found and found.kind == "veth" else None
 
     def at(self, netns: str | None, found: Link) -> VethEnd:
@@ -94,12 +100,16 @@ class VethEnd(Resource):
             routes=found.routes,
             alias=found.alias,
             up=found.up,
+            isolated=bool(found.isolated),
+            placed=True,
         )
 
     def after(self, have: VethEnd) -> VethEnd:
-        """`have` as it is to be; in another namespace it cannot stay on the bridge it is on."""
-        moved = {} if have.netns == self.netns else {"netns": self.netns, "bridge": self.bridge}
-        return self.overlay(have, **moved)
+        """`have` as it is to be. A move or a rename costs it its addresses and routes, so only the wanted ones are left."""
+        if have.key != self.key:
+            have = replace(_moved(have, self.netns), netns=self.netns, addresses=())
+        after = self.overlay(have, placed=False)
+        return after if self.routes is not None else replace(after, routes=link.surviving_routes(have, after))
 
     @classmethod
     def steps(cls, before: VethEnd | None, after: VethEnd) -> list[Step]:
@@ -109,15 +119,13 @@ class VethEnd(Resource):
             changes = [ip.set_up(*before.key, False)] if before.up else []
             changes.append(ip.link_move(*before.key, *after.key))
             before = _moved(before, after.netns)
-        if after.bridge != (before.bridge if before else None):
-            changes.append(ip.set_master(*after.key, after.bridge))
-        return changes + link.steps(before, after)
+        return changes + link.steps(before, after) + link.port_steps(before, after)
 
 
 def _moved(end: VethEnd, netns: str | None) -> VethEnd:
     """What is left of an end that was taken down and given another name, or another namespace too."""
     if end.netns != netns:
-        return replace(end, addresses=(), routes=(), bridge=None, up=False)
+        return replace(end, addresses=(), routes=(), bridge=None, isolated=False, up=False)
     v4 = tuple(a for a in end.addresses or () if address.ip_version(a) == 4)
     return replace(end, addresses=v4, routes=(), up=False)
 
@@ -170,7 +178,7 @@ class Veth(Resource):
         wanted = {place for want in wants for end in want.ends() for place in (end.key, (None, end.name))}
         found: dict[frozenset, Veth] = {}
         for key in world.owned(cls.kind):
-            pair = Veth(near=VethEnd(key[1], key[0], key[1]), peer=None).have(world)
+            pair = Veth(near=VethEnd(key[1], *key, placed=True), peer=None).have(world)
             places = frozenset(end.key for end in pair.ends())
             if not places & wanted:
                 found.setdefault(places, pair)
@@ -184,11 +192,12 @@ class Veth(Resource):
         peer = self.peer.find(world) if self.peer else None
         if near is None and peer is None:
             return None
-        near = near or _other_end(world, peer, self.near)
-        peer = peer or _other_end(world, near, self.peer)
+        near = near or _other_end(world, *peer)
+        peer = peer or _other_end(world, *near)
         if near[1].peer != (peer[0], peer[1].name):
             raise SpecError(
-                f"name: '{near[1].name}' and '{peer[1].name}' are veths, but not ends of one pair; choose other names"
+                f"name: '{near[1].name}'{_where(near[0])} and '{peer[1].name}'{_where(peer[0])} are veths, "
+                "but not ends of one pair; choose other names"
             )
         return Veth(near=self.near.at(*near), peer=(self.peer or VethEnd(peer[1].name)).at(*peer))
 
@@ -220,16 +229,17 @@ class Veth(Resource):
         return made + near + VethEnd.steps(before.peer if before else None, after.peer)
 
 
-def _other_end(world: World, known: tuple[str | None, Link], wanted: VethEnd | None) -> tuple[str | None, Link]:
-    """The end across from `known`."""
-    _netns, end = known
-    if end.peer:
-        return end.peer[0], world.links(end.peer[0])[end.peer[1]]
-    expected = f"'{wanted.ifname}' in namespace '{wanted.netns or 'of the host'}'" if wanted else "any namespace named here"
-    raise SpecError(
-        f"name: '{end.name}' is one end of a veth whose other end is not {expected}; "
-        "remove it, or name the namespace that holds the other end"
-    )
+def _other_end(world: World, netns: str | None, end: Link) -> tuple[str | None, Link]:
+    if end.peer is None:
+        raise SpecError(
+            f"name: '{end.name}'{_where(netns)} is one end of a veth whose other end is in a namespace that is not "
+            "named here; name it, or remove the pair"
+        )
+    return end.peer[0], world.links(end.peer[0])[end.peer[1]]
+
+
+def _where(netns: str | None) -> str:
+    return f" in namespace '{netns}'" if netns else ""
 
 
 def _end_as_dict(end: VethEnd) -> dict[str, Any]:

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any
 
 from .base import MARK, SpecError
 
@@ -85,7 +86,9 @@ class World:
         """The link of that name; an error when it is there but of another kind than expected."""
         found = self.links(netns).get(name)
         if found and kind and found.kind != kind:
-            raise SpecError(f"name: '{name}' is a {found.kind or 'physical'} interface, not a {kind}; choose another name")
+            raise SpecError(
+                f"name: '{name}' is a {found.kind or 'physical'} interface, not a {kind}; choose another name"
+            )
         return found
 
     def owned(self, kind: str) -> list[tuple[str | None, str]]:
@@ -136,5 +139,6 @@ def require_owned(link: Link, adopt: bool) -> None:
     """Refuse to take over what someone else made (design §5.3)."""
     if not link.owned and not adopt:
         raise SpecError(
-            f"name: '{link.name}' exists and was not made by {MARK}; choose another name, or take it over with 'adopt: true'"
+            f"name: '{link.name}' exists and was not made by {MARK}; "
+            "choose another name, or take it over with 'adopt: true'"
         )

@@ -10,10 +10,10 @@ import ipaddress
 import socket
 
 import pytest
+from hypothesis import given, strategies as st
+
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec import address
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def refusal(parse, value) -> str:
@@ -94,7 +94,9 @@ def test_netns_name_may_be_missing():
     assert address.netns_name("opt", None) is None
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".x", "-x", "a/b", "../x", "a b", "x\n", "ns\N{LATIN SMALL LETTER E WITH ACUTE}", "x" * 65])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".x", "-x", "a/b", "../x", "a b", "x\n", "ns\N{LATIN SMALL LETTER E WITH ACUTE}", "x" * 65]
+)
 def test_netns_name_refuses(name):
     assert refusal(address.netns_name, name).startswith(f"opt: '{name}' is not a namespace name; use")
 
@@ -157,7 +159,19 @@ def test_address_in_its_canonical_form(given_as, canonical):
 
 @pytest.mark.parametrize(
     "value",
-    ["", " ", "172.30,1.51", "172.30.1", "1.2.3.256", "1.2.3.04", "0x7f.0.0.1", "192.168.4.1/24", "fd00::g", "fe80::1%eth0", "host"],
+    [
+        "",
+        " ",
+        "172.30,1.51",
+        "172.30.1",
+        "1.2.3.256",
+        "1.2.3.04",
+        "0x7f.0.0.1",
+        "192.168.4.1/24",
+        "fd00::g",
+        "fe80::1%eth0",
+        "host",
+    ],
 )
 def test_address_refuses(value):
     assert refusal(address.address, value).startswith(f"opt: '{value}' is not an IP address such as")
@@ -243,7 +257,12 @@ def test_interface_addresses_are_a_set_in_one_order():
 
 @pytest.mark.parametrize(
     ("given_as", "canonical"),
-    [("192.168.4.0/24", "192.168.4.0/24"), ("0.0.0.0/0", "0.0.0.0/0"), ("::/0", "::/0"), ("FD00:4::/64", "fd00:4::/64")],
+    [
+        ("192.168.4.0/24", "192.168.4.0/24"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+        ("FD00:4::/64", "fd00:4::/64"),
+    ],
 )
 def test_network_takes(given_as, canonical):
     assert address.network("opt", given_as) == canonical
