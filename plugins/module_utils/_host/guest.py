@@ -119,10 +119,13 @@ class GuestHost:
         for choice in sorted({step.args["supervised_by"] for step in steps}):
             names = [step.args["service"] for step in steps if step.args["supervised_by"] == choice]
             supervisor.find(choice).start(names)
-        qmp.await_running([_target(step) for step in steps])
+        try:
+            qmp.await_running([_target(step) for step in steps])
+        except HostError as exc:
+            raise HostError(f"{exc}{_last_words(steps)}") from exc
 
     def _guest_define(self, guest: Guest) -> None:
-        for folder in (paths.DEFINITIONS, paths.IMAGES, paths.data(guest.name)):
+        for folder in (paths.DEFINITIONS, paths.data(guest.name)):
             Path(folder).mkdir(parents=True, exist_ok=True)
         owner = pwd.getpwnam(guest.definition.user)
         os.chown(paths.data(guest.name), owner.pw_uid, owner.pw_gid)
@@ -134,15 +137,16 @@ class GuestHost:
         supervisor.find(supervised_by).remove([service])
         for path in disks:
             disk.remove(path)
-        data = Path(paths.data(name))
+        data, runtime = Path(paths.data(name)), Path(paths.RUNTIME, name)
         seed.tidy(data, keep=None)
-        if data.is_dir() and not any(data.iterdir()):
-            data.rmdir()
-        runtime = Path(paths.RUNTIME, name)
         if runtime.is_dir():
             shutil.rmtree(runtime)
         guest_store.write_password(name, None, None)
         guest_store.remove(name)
+        for folder in (data, data.parent, runtime.parent, Path(paths.DEFINITIONS)):
+            # Not empty: a user's own files are in it, or other guests are there.
+            with suppress(OSError):
+                folder.rmdir()
 
     def _password_write(self, name: str, password: str | None, user: str) -> None:
         guest_store.write_password(name, password, user)
@@ -185,6 +189,16 @@ class GuestHost:
 
 def _target(step: Step) -> qmp.Target:
     return qmp.Target(step.args["name"], paths.socket(step.args["name"], "qmp"), step.args["timeout"])
+
+
+def _last_words(steps: list[Step]) -> str:
+    """What those said that have ended again."""
+    said = ""
+    for step in steps:
+        keeper, service = supervisor.find(step.args["supervised_by"]), step.args["service"]
+        if keeper.states([service])[service].pid is None:
+            said += f"; the last words of '{service}': {keeper.log(service) or '(none)'}"
+    return said
 
 
 def _tidy(guest: Guest) -> None:

@@ -22,9 +22,9 @@ def account(name: str, arch: str) -> Account | None:
         entry = pwd.getpwnam(name)
     except KeyError:
         return None
-    opened = as_user(entry, lambda: {path: _open(path) for path in ("/dev/kvm", "/dev/vhost-net")})
-    kvm = _unusable(name, "/dev/kvm", opened["/dev/kvm"]) or _without_virtualisation(arch)
-    return Account(entry.pw_uid, entry.pw_gid, kvm, _unusable(name, "/dev/vhost-net", opened["/dev/vhost-net"]))
+    opened = as_user(entry, lambda: [(path, _open(path)) for path in ("/dev/kvm", "/dev/vhost-net", "/dev/net/tun")])
+    kvm, vhost, tun = (_unusable(name, path, error) for path, error in opened)
+    return Account(entry.pw_uid, entry.pw_gid, kvm or _without_virtualisation(arch), vhost, tun)
 
 
 def access(user: str, paths: list[str]) -> dict[str, tuple[bool, bool, bool]]:

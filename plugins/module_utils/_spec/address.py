@@ -12,6 +12,7 @@ from .base import SpecError
 
 #: IFNAMSIZ of <linux/if.h> is 16 bytes, the last of them NUL.
 IFNAME_MAX = 15
+_MAC = re.compile(r"([0-9a-fA-F]{1,2}[:-]){5}[0-9a-fA-F]{1,2}|([0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}|[0-9a-fA-F]{12}")
 
 
 def ifname(option: str, value: str) -> str:
@@ -46,10 +47,10 @@ def mac(option: str, value: str | None) -> str | None:
 
     if value is None:
         return None
-    try:
-        eui = netaddr.EUI(value, version=48, dialect=netaddr.mac_unix_expanded)
-    except (netaddr.AddrFormatError, ValueError, TypeError) as exc:
-        raise SpecError(f"{option}: '{value}' is not a MAC address such as 52:54:00:12:34:56") from exc
+    # netaddr takes three groups for an address too, and any number: what YAML makes of 52:54:00:12:34:56 unquoted.
+    if not _MAC.fullmatch(value):
+        raise SpecError(f"{option}: '{value}' is not a MAC address such as 52:54:00:12:34:56; in YAML, quote it")
+    eui = netaddr.EUI(value, version=48, dialect=netaddr.mac_unix_expanded)
     if eui.words[0] & 1:
         raise SpecError(
             f"{option}: '{value}' is a multicast MAC address; the first octet must be even, as in 52:54:00:…"

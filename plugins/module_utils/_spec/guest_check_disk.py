@@ -68,12 +68,12 @@ def _require_format(option: str, path: str, file: File, wanted: str | None) -> N
 
 
 def _check_image(where: str, disk: Disk, file: File, guest: Definition, world: GuestWorld) -> None:
+    _require_format(f"{where}.file", disk.file, file, disk.format)
     if disk.written and not file.writable:
         raise SpecError(
             f"{where}.file: user '{guest.user}' cannot write '{disk.file}'; "
             "give it to that user, or use 'read_only: true'"
         )
-    _require_format(f"{where}.file", disk.file, file, disk.format)
     image = file.image
     if image is None:
         return

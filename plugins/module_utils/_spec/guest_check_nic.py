@@ -23,6 +23,8 @@ def check(where: str, name: str, nic: Nic, guest: Definition, world: GuestWorld,
         world.require_link(f"{where}.bridge", None, nic.bridge, "bridge")
     if nic.type == "bridge":
         world.bridge_helper(nic.bridge, f"{where}.type")
+    if nic.type in ("tap", "bridge"):
+        _check_tun(f"{where}.type", nic, guest, world)
     if nic.type == "tap":
         _check_tap(where, name, nic, guest, world, running)
 
@@ -40,6 +42,14 @@ def _check_script(option: str, path: str, guest: Definition, world: GuestWorld) 
     script = world.require(world.file(guest.user, path), f"{option}: '{path}' does not exist; put it there first")
     if script and not (script.regular and script.executable):
         raise SpecError(f"{option}: '{path}' is not executable; run 'chmod +x {path}'")
+
+
+def _check_tun(option: str, nic: Nic, guest: Definition, world: GuestWorld) -> None:
+    """A daemon gets its taps open; everyone else opens the device as the guest's user (the helper has dropped root)."""
+    opens = nic.type == "bridge" or world.facts.supervisors[guest.supervisor] == "systemd"
+    account = world.facts.accounts.get(guest.user)
+    if opens and account and account.tun:
+        raise SpecError(f"{option}: {account.tun}; let everyone open it, as udev does: 'chmod 0666 /dev/net/tun'")
 
 
 def _check_vhost(where: str, nic: Nic, guest: Definition, world: GuestWorld) -> None:

@@ -63,7 +63,8 @@ def guest_service(
         user=None if definition.user == "root" else definition.user,
         runtime_directory=f"virtnet/guests/{guest}",
         directory_mode=0o750,
-        ready_file=paths.socket(guest, "qmp"),
+        # A socket is there a moment before it listens; this one comes after that of QMP, which then does.
+        ready_file=paths.socket(guest, "console"),
         enabled=definition.autostart,
         start_timeout=definition.start_timeout,
         stop_timeout=definition.stop_timeout,

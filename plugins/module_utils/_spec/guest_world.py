@@ -51,12 +51,13 @@ class File:
 
 @dataclass(frozen=True)
 class Account:
-    """A user as whom guests run. ``kvm`` and ``vhost`` say why they are of no use, or nothing when they are."""
+    """A user as whom guests run. The others say why those are of no use to that user, or nothing when they are."""
 
     uid: int
     gid: int
     kvm: str | None = None
     vhost: str | None = None
+    tun: str | None = None
 
 
 @dataclass(frozen=True)

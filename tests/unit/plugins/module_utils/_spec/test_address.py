@@ -130,6 +130,8 @@ def test_mac_may_be_missing():
         ("52:54:00:12:34:56:78:9a", "is not a MAC address"),
         ("52:54:00:12:34:5g", "is not a MAC address"),
         ("91234567", "is not a MAC address"),
+        ("52:54:00", "is not a MAC address"),
+        ("41015104496", "in YAML, quote it"),
         ("01:00:5e:00:00:01", "is a multicast MAC address"),
         ("ff:ff:ff:ff:ff:ff", "is a multicast MAC address"),
         ("00:00:00:00:00:00", "is no usable MAC address"),

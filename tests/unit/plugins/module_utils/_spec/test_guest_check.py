@@ -157,6 +157,24 @@ def test_the_bridge_helper_has_to_be_set_up(helper, words):
     check(message, ["nics[0].type", *words])
 
 
+@pytest.mark.parametrize(
+    ("nic", "supervisor", "refused"),
+    [
+        ({"type": "bridge", "bridge": "br-lab"}, "daemon", True),
+        ({"bridge": "br-lab"}, "systemd", True),
+        ({"bridge": "br-lab"}, "daemon", False),
+        ({"type": "user"}, "systemd", False),
+    ],
+)
+def test_who_opens_the_tun_device(nic, supervisor, refused):
+    accounts = {USER: Account(995, 995, tun="user 'virtnet-qemu' cannot open /dev/net/tun")}
+    guest = want(nics=[nic], supervisor=supervisor)
+    if refused:
+        check(refusal(guest, accounts=accounts), ["nics[0].type", "/dev/net/tun", "chmod 0666"])
+    else:
+        planned(guest, accounts=accounts)
+
+
 def test_a_script_has_to_be_executable():
     guest = want(nics=[{"bridge": "br-lab", "downscript": "/d"}])
     check(refusal(guest, files={"/d": plain_file()}), ["nics[0].downscript", "'/d' is not executable", "chmod +x"])

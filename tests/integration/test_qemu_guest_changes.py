@@ -1,0 +1,231 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module qemu_guest with guests that have nothing to boot: what it changes, undoes, and leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+
+import pytest
+
+from tests.integration.support import fails, vnc
+from tests.integration.support.hypervisor import IDLE, guest, guests, left_over, links, offer_tun, prepare, processes
+
+NIC = {"bridge": "br-lab"}
+SCRIPT = '#!/bin/sh\necho "{what} $1 $(id -un) $(cat /sys/class/net/$1/operstate)" >> /run/said\n'
+
+
+@pytest.fixture
+def host(host):
+    prepare(host)
+    return host
+
+
+def bridge_of(host, name):
+    (link,) = json.loads(host.run(["ip", "-json", "link", "show", name]).stdout)
+    return link.get("master")
+
+
+def script(host, path, text):
+    host.path(path).write_text(text)
+    host.path(path).chmod(0o755)
+    return path
+
+
+def test_many_guests_are_one_transaction(play, host):
+    several = [{"name": f"g{n}", **IDLE, "nics": [NIC]} for n in range(3)]
+    wrong = {**several[2], "arguments": ["-no-such-option"]}
+    failed, made, again, stopped = play(
+        host,
+        [
+            fails(guests(*several[:2], wrong)),
+            guests(*several),
+            guests(*several),
+            guests(*({"name": g["name"], "state": "stopped"} for g in several[:2])),
+        ],
+    )
+    assert "guest-g2" in failed.msg and "no-such-option" in failed.msg
+    assert failed.msg.endswith("Everything is as it was before")
+    # Nothing of the failed ones was in the way of the next.
+    assert [told["running"] for told in made["guests"]] == [True] * 3
+    assert len({told["pid"] for told in made["guests"]}) == 3
+    assert not again.changed
+    assert [told["running"] for told in stopped["guests"]] == [False] * 2
+    assert links(host) == {"lo", "br-lab", "g2-0"}
+    (gone,) = play(host, [guests(purge=True)])
+    assert gone.changed
+    assert left_over(host) == []
+
+
+def test_a_failed_start_leaves_nothing(play, host):
+    disk = {"file": "a.qcow2", "size": "1M"}
+    (failed,) = play(
+        host,
+        [
+            fails(
+                guest(
+                    **IDLE, nics=[NIC], disks=[disk], seed={"hostname": "x"}, arguments=["-bad"],
+                    display={"type": "vnc", "password": "sesame"},
+                )
+            )
+        ],
+    )  # fmt: skip
+    assert "-bad: invalid option" in failed.msg
+    assert left_over(host) == []
+
+
+def test_a_running_guest_that_is_changed(play, host):
+    host.run(["ip", "link", "add", "br-back", "type", "bridge"])
+    old = {**IDLE, "nics": [NIC], "seed": {"hostname": "x"}}
+    first, moved, larger, failed, restarted, resized = play(
+        host,
+        [
+            guest(**old),
+            guest(nics=[{"bridge": "br-back"}]),
+            guest(memory="40M"),
+            fails(guest(arguments=["-bad"], allow_restart=True)),
+            guest(allow_restart=True),
+            guest(disks=[{"file": "a.qcow2", "size": "1M"}], allow_restart=True),
+        ],
+    )
+    (before,), (after,) = first["guests"], moved["guests"]
+    assert after["pid"] == before["pid"] and not after["restart_required"]
+    assert moved.commands[-1] == "ip link set dev web1-0 master br-back"
+
+    (told,) = larger["guests"]
+    assert told["pid"] == before["pid"] and told["restart_required"]
+
+    # The one with the bad argument is back as it was: it runs, still with the old memory, and waits for a restart.
+    assert "-bad" in failed.msg
+    (told,) = restarted["guests"]
+    assert told["running"] and not told["restart_required"]
+    assert "-bad" not in told["argv"]
+    assert bridge_of(host, "web1-0") == "br-back"
+    (command,) = processes(host)
+    assert " -m 40 " in command and "a.qcow2" in command
+    assert resized["guests"][0]["running"]
+
+
+def test_a_disk_grows_while_the_guest_is_stopped(play, host):
+    def disk(size, **options):
+        return guest(**IDLE, disks=[{"file": "a.qcow2", "size": size}], **options)
+
+    running, pending, grown, smaller = play(
+        host, [disk("1M"), disk("2M"), disk("2M", state="stopped"), fails(disk("1M", state="stopped"))]
+    )
+    assert not any("resize" in command for command in running.commands + pending.commands)
+    assert any("resize" in command for command in grown.commands)
+    assert "2M already" in smaller.msg
+    info = host.run(["qemu-img", "info", "--output=json", "/var/lib/virtnet/guests/web1/a.qcow2"]).stdout
+    assert json.loads(info)["virtual-size"] == 2 << 20
+
+
+def test_disks_that_were_made_can_be_kept(play, host):
+    disks = [{"file": "a.qcow2", "size": "1M"}]
+    play(host, [guest(**IDLE, disks=disks), guest(state="absent", keep_disks=True)])
+    assert left_over(host) == ["/var/lib/virtnet/guests/web1/a.qcow2"]
+
+
+def test_scripts_are_run_as_root_around_the_taps_life(play, host):
+    up = script(host, "/run/up", SCRIPT.format(what="up"))
+    down = script(host, "/run/down", SCRIPT.format(what="down"))
+    nic = {**NIC, "script": up, "downscript": down}
+    started, stopped = play(host, [guest(**IDLE, nics=[nic]), guest(state="stopped")])
+    said = host.path("/run/said").read_text().splitlines()
+    assert [line.split()[:3] for line in said] == [["up", "web1-0", "root"], ["down", "web1-0", "root"]]
+    assert f"{up} web1-0" in started.commands
+    assert stopped.commands[-2:] == [f"{down} web1-0", "ip link delete dev web1-0"]
+    assert links(host) == {"lo", "br-lab"}
+
+
+def test_a_script_that_fails_stops_the_start_but_not_the_end(play, host):
+    bad = script(host, "/run/bad", "#!/bin/sh\necho no luck >&2\nexit 3\n")
+    started, _made, stopped = play(
+        host,
+        [
+            fails(guest(**IDLE, nics=[{**NIC, "script": bad}])),
+            guest(**IDLE, nics=[{**NIC, "downscript": bad}]),
+            guest(state="stopped"),
+        ],
+    )
+    assert "'/run/bad web1-0' failed: no luck" in started.msg
+    assert stopped.warnings == ["'/run/bad web1-0' failed: no luck"]
+    assert links(host) == {"lo", "br-lab"}
+
+
+def test_a_tap_that_someone_else_made_is_used_and_left(play, host):
+    made = {"virtnet.qemu.tap": {"name": "mine", "bridge": "br-lab", "owner": "virtnet-qemu"}}
+    _tap, started, stopped = play(host, [made, guest(**IDLE, nics=[{"ifname": "mine"}]), guest(state="stopped")])
+    assert not any(command.startswith("ip ") for command in started.commands + stopped.commands)
+    assert bridge_of(host, "mine") == "br-lab"
+
+
+def test_the_bridge_helper(play, host):
+    nic = {"type": "bridge", "bridge": "br-lab"}
+    config, helper = host.path("/etc/qemu/bridge.conf"), host.path("/usr/lib/qemu/qemu-bridge-helper")
+    offer_tun(host, 0o666)
+    helper.chmod(0o755)
+    config.parent.mkdir(exist_ok=True)
+    config.write_text("deny br-other\n")
+    (refused,) = play(host, [fails(guest(**IDLE, nics=[nic]))])
+    assert "neither setuid root" in refused.msg and "'allow br-lab'" in refused.msg
+
+    helper.chmod(0o4755)
+    config.write_text("allow br-lab\n")
+    (started,) = play(host, [guest(**IDLE, nics=[nic])])
+    assert started["guests"][0]["running"]
+    (tap,) = links(host) - {"lo", "br-lab"}
+    assert bridge_of(host, tap) == "br-lab"
+    play(host, [guest(state="absent")])
+    assert left_over(host) == []
+
+
+def test_a_vnc_password(play, host):
+    def display(password):
+        return guest(**IDLE, display={"type": "vnc", "password": password})
+
+    first, again, changed = play(host, [display("sesame"), display("sesame"), display("tulip")], diff=True)
+    assert not again.changed
+    socket = host.path(first["guests"][0]["sockets"]["vnc"])
+    assert vnc.accepts(socket, "tulip")
+    assert not vnc.accepts(socket, "sesame")
+    assert first["guests"][0]["pid"] == changed["guests"][0]["pid"]
+    assert "sesame" not in json.dumps([first, again, changed]) + "".join(processes(host))
+    found = host.path("/etc/virtnet/guests/web1.vnc-password").stat()
+    assert found.st_mode & 0o777 == 0o400 and found.st_uid != 0
+    play(host, [guest(state="restarted")])
+    assert vnc.accepts(socket, "tulip")
+
+
+def test_a_run_that_was_killed_is_made_good_by_the_next(play, host):
+    os.mkfifo(host.path("/run/reached"))
+    waits = script(host, "/run/up", "#!/bin/sh\necho $PPID > /run/reached\nexec sleep infinity\n")
+    task = guest(**IDLE, nics=[{**NIC, "script": waits}], disks=[{"file": "a.qcow2", "size": "1M"}])
+    run = play.start(host, [task])
+    reached = os.open(host.path("/run/reached"), os.O_RDONLY | os.O_NONBLOCK)
+    assert select.select([reached], [], [], 120)[0]
+    module = os.read(reached, 64).decode().strip()
+    os.close(reached)
+    host.run(["kill", "-KILL", module])
+    (killed,) = run.finish()
+    assert killed.failed
+    assert bridge_of(host, "web1-0") == "br-lab" and processes(host) == []
+
+    script(host, "/run/up", "#!/bin/sh\n")
+    made, again, _absent = play(host, [task, task, guest(state="absent")])
+    assert made["guests"][0]["running"]
+    assert not again.changed
+    assert left_over(host) == []
+
+
+def test_a_guest_whose_process_was_killed_is_started_again(play, host):
+    first, again = play(host, [guest(**IDLE, nics=[NIC]), guest()])
+    assert not again.changed
+    host.run(["kill", "-KILL", str(first["guests"][0]["pid"])])
+    stale, started = play(host, [guest(state="stopped"), guest()])
+    assert not stale.changed
+    assert started["guests"][0]["running"]
