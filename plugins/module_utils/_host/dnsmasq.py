@@ -207,4 +207,6 @@ def _check(name: str, config: str) -> None:
     """Have dnsmasq itself look at a configuration before it replaces another."""
     done = attempt(["dnsmasq", "--test", "--conf-file=-"], config)
     if done.code:
-        raise HostError(f"'{name}': dnsmasq refuses the configuration made of these options: {done.errors}")
+        line = re.search(r" at line (\d+) ", done.errors)
+        about = f" '{config.splitlines()[int(line[1]) - 1]}'" if line else ""
+        raise HostError(f"'{name}': dnsmasq refuses what is made of these options:{about} {done.errors}")

@@ -124,6 +124,6 @@ def _systemctl_units(names: list[str], *words: str, check: bool = True) -> None:
 
 
 def _systemctl(*words: str, check: bool = True) -> str:
-    argv = ["systemctl", "--no-pager", "--quiet", *words]
+    argv = ["systemctl", "--no-pager", *words]
     # Each unit has its own time-outs.
     return run(argv, timeout=_FOREVER) if check else attempt(argv, timeout=_FOREVER).output

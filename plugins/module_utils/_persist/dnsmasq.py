@@ -75,8 +75,10 @@ def _dhcp(want: Dnsmasq) -> list[str]:
 
 
 def _lease_max(want: Dnsmasq) -> int:
-    """Its own limit of 1000 is less than a big range has; IPv6 ranges are never used up."""
-    return max(1000, sum(r.size for r in want.ranges if r.version == 4) + len(want.reservations))
+    """Its own limit of 1000 is less than a big subnet has. The number of reservations must not change it."""
+    import netaddr
+
+    return max([1000, *(netaddr.IPNetwork(a).size for a in want.addresses if ip_version(a) == 4)])
 
 
 def _range(want: Dnsmasq, one: Range) -> str:

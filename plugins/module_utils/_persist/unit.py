@@ -75,7 +75,8 @@ def _service(service: Service) -> list[tuple[str, str]]:
     if service.ready_file:
         lines.append((_READY_FILE, service.ready_file))
     if service.reload:
-        lines.append(("ExecReload", "/bin/kill -HUP $MAINPID"))
+        # With full privileges (+): the process may be another user's.
+        lines.append(("ExecReload", "+/bin/kill -HUP $MAINPID"))
     lines += [("Environment", _word(f"{k}={v}")) for k, v in service.full_environment]
     lines += _identity(service) + _directories(service)
     lines += [(f"Limit{name.upper()}", value) for name, value in service.limits]

@@ -37,10 +37,14 @@ class SystemdHost(Sandbox):
 
     def _launch(self) -> None:
         self._outer.start()
-        self._keep_few_units()
-        self._outer.run(["mkdir", "/run/cgroup"])
-        self._outer.run(["mount", "-t", "cgroup2", "cgroup2", "/run/cgroup"])
-        self._boot()
+        try:
+            self._keep_few_units()
+            self._outer.run(["mkdir", "/run/cgroup"])
+            self._outer.run(["mount", "-t", "cgroup2", "cgroup2", "/run/cgroup"])
+            self._boot()
+        except BaseException:
+            self.stop()
+            raise
 
     def _keep_few_units(self) -> None:
         keep = [word for name in KEPT_UNITS for word in ("!", "-name", name)]
