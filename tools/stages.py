@@ -19,7 +19,7 @@ from .copy import make_copy
 
 # What pip's bootstrap script is called in the cache of ansible-test: 2.19's name, and 2.21's.
 BOOTSTRAP_SCRIPTS = ("get_pip_24_2.py", "get_pip_25_2.py")
-# Integration tests at once: each has hosts of its own, and a test of guests takes 1 GiB at most.
+# Tests at once: each integration test has hosts of its own, and one with guests takes 1 GiB at most.
 WORKERS = min(os.cpu_count() or 1, 4)
 
 
@@ -83,7 +83,8 @@ def lint() -> list[Check]:
 
 def _pytest(name: str, role: str, folder: str, *more: str, **variables: str) -> Check:
     report = places.checkout() / "results" / f"{name.replace(' ', '-').replace(':', '')}.xml"
-    options = ["-o", f"cache_dir={places.checkout() / 'pytest'}", f"--junit-xml={report}", *more]
+    parallel = [f"--numprocesses={WORKERS}", "--dist=worksteal"]
+    options = ["-o", f"cache_dir={places.checkout() / 'pytest'}", f"--junit-xml={report}", *parallel, *more]
     argv = [_python(role), "-m", "pytest", folder, *options]
     given = places.variables(**{"PYTHONPATH": str(places.tree()), **variables})
     return Check(name, argv, places.REPOSITORY, given, report)
@@ -121,8 +122,7 @@ def integration() -> list[Check]:
     for controller, managed in ((_either("controller-oldest", "controller"), "managed-oldest"), ("controller",) * 2):
         name = f"integration: ansible-core {_library(controller, 'ansible-core')}"
         name += f", Python {_version(managed)}, pyroute2 {_library(managed, 'pyroute2')}"
-        options = [f"--managed-python={_python(managed)}", f"--numprocesses={WORKERS}", "--dist=worksteal"]
-        checks.append(_pytest(name, controller, "tests/integration", *options))
+        checks.append(_pytest(name, controller, "tests/integration", f"--managed-python={_python(managed)}"))
     return checks
 
 

@@ -42,7 +42,7 @@ def layer(*layers: str, libraries: frozenset[str] | None = PURE) -> Layer:
     return Layer(frozenset(layers), libraries)
 
 
-ON_CONTROLLER = layer("_spec", "_plan", "_persist", libraries=None)
+ON_CONTROLLER = layer("plugin_utils", "_spec", "_plan", "_persist", libraries=None)
 LAYERS = {
     "_spec": layer("_spec"),
     "_plan": layer("_plan", "_spec"),
@@ -50,7 +50,9 @@ LAYERS = {
     "_host": layer("_host", "_spec", "_persist", libraries=None),
     "_reconcile": layer("_reconcile", "_spec", "_plan", "_host", "_persist", libraries=None),
     "modules": layer("_reconcile", "_spec", "_host", libraries=PURE | {"ansible.module_utils"}),
-    **dict.fromkeys(("action", "connection", "doc_fragments", "filter", "inventory", "lookup"), ON_CONTROLLER),
+    **dict.fromkeys(
+        ("action", "connection", "doc_fragments", "filter", "inventory", "lookup", "plugin_utils"), ON_CONTROLLER
+    ),
 }
 
 
@@ -147,6 +149,8 @@ UTILS = "plugins/module_utils"
         ("plugins/modules/x.py", f"from {COLLECTION}plugins.module_utils import _plan", "plugins.module_utils._plan"),
         ("plugins/modules/x.py", "from .bridge import main", "plugins.modules.bridge.main"),
         ("plugins/filter/x.py", "from ..module_utils._host import netlink", "plugins.module_utils._host.netlink"),
+        ("plugins/plugin_utils/_x.py", f"import {COLLECTION}plugins.modules.tap", "plugins.modules.tap"),
+        (f"{UTILS}/_host/x.py", "from ...plugin_utils import _filter", "plugins.plugin_utils._filter"),
         (f"{UTILS}/helpers.py", "", f"{UTILS}/helpers.py is in no known layer"),
     ],
 )
