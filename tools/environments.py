@@ -22,8 +22,8 @@ from .pythons import OLDEST_CONTROLLER, Interpreter
 class Environment:
     """What a role in the tests is played by.
 
-    :param role: ``controller`` (the newest Ansible), ``controller-oldest``, ``managed-oldest`` (the oldest
-        pyroute2), or ``unit-3.N`` for what is only there to run unit tests
+    :param role: ``controller`` (the newest Ansible), ``controller-oldest``, or ``managed-oldest`` (the oldest
+        pyroute2)
     """
 
     role: str
@@ -67,15 +67,15 @@ class Environment:
 
 
 def wanted(found: list[Interpreter]) -> list[Environment]:
-    """The environments for the interpreters of a machine: both ends, and units on all between."""
+    """The environments for the interpreters of a machine: both ends of what is managed, and of what manages."""
     newest, oldest = found[-1], found[0]
     made = [
         Environment("controller", newest, ("requirements.txt", "requirements-test.txt", "requirements-lint.txt")),
         Environment("managed-oldest", oldest, ("requirements-oldest.txt", "requirements-test.txt")),
     ]
-    for python in found[:-1]:
-        if python.version == OLDEST_CONTROLLER:
-            made.append(Environment("controller-oldest", python, ("requirements.txt", "requirements-test.txt")))
-        elif python != oldest:
-            made.append(Environment(f"unit-{python}", python, ("requirements.txt", "requirements-test.txt")))
+    made += [
+        Environment("controller-oldest", python, ("requirements.txt", "requirements-test.txt"))
+        for python in found[:-1]
+        if python.version == OLDEST_CONTROLLER
+    ]
     return made
