@@ -118,7 +118,7 @@ def parse(listing: str) -> Ruleset | None:
             chains.setdefault(_chain_name(line[1:].split(" ")[0]), [])
         elif line.startswith("-A "):
             _option, chain, text = line.split(" ", 2)
-            if chain.startswith(PREFIX) or _jumps_to_us(text):
+            if chain.startswith(PREFIX) or (chain in KERNEL_CHAINS and _jumps_to_us(text)):
                 chains.setdefault(_chain_name(chain), []).append(text)
     return Ruleset(chains={name: tuple(lines) for name, lines in chains.items()}) if chains else None
 

@@ -24,6 +24,9 @@ from .tag import Tag
 TABLE = "nat"
 #: Our chain -> the kernel's that jumps to it.
 _HOOKS = {"prerouting": "PREROUTING", "output": "OUTPUT", "postrouting": "POSTROUTING"}
+# An open connection that was not tracked before counts as new. It goes on where it went: a TCP packet that begins
+# a connection has no ACK flag.
+_OPEN = f'-p tcp -m tcp --tcp-flags ACK ACK -m comment --comment "{iptables.MARK}" -j RETURN'
 # A service that listens on the loopback address only stays what answers there.
 _LOOPBACK = {"ip": "127.0.0.0/8", "ip6": "::1"}
 _DNAT = re.compile(
@@ -71,8 +74,8 @@ def assemble(family: str, found: list[Item]) -> Ruleset | None:
     ]
     inbound = (*jumps["at"], *jumps["port"], *jumps["wide"])
     base = {
-        "prerouting": (*jumps["pre"], *inbound),
-        "output": (iptables.rule_text(PacketRule("return", destination=_LOOPBACK[family])), *inbound),
+        "prerouting": (_OPEN, *jumps["pre"], *inbound),
+        "output": (_OPEN, iptables.rule_text(PacketRule("return", destination=_LOOPBACK[family])), *inbound),
         "postrouting": (*posts, *jumps["any"]),
     }
     kernel = {hook: (iptables.rule_text(PacketRule(f"jump {name}")),) for name, hook in _HOOKS.items()}

@@ -43,6 +43,9 @@ _FORWARDS = (
     "fib daddr type local dnat ip to meta l4proto . th dport map @forward4",
     "fib daddr type local dnat ip6 to meta l4proto . th dport map @forward6",
 )
+# An open connection that was not tracked before counts as new. It goes on where it went: a TCP packet that begins
+# a connection has no ACK flag.
+_OPEN = "tcp flags ack return"
 # A service that listens on the loopback address only stays what answers there.
 _LOOPBACK = ("ip daddr 127.0.0.0/8 return", "ip6 daddr ::1 return")
 _MAP_PLACES = {"address": "at", "forward": "port"}
@@ -98,8 +101,8 @@ def assemble(_family: str, found: list[Item]) -> Ruleset | None:
         place: [f"jump {name}" for name in own if name.startswith(f"{place}-")] for place in ("pre", "wide", "any")
     }
     base = {
-        "prerouting": (*jumps["pre"], *_FORWARDS, *jumps["wide"]),
-        "output": (*_LOOPBACK, *_FORWARDS, *jumps["wide"]),
+        "prerouting": (_OPEN, *jumps["pre"], *_FORWARDS, *jumps["wide"]),
+        "output": (_OPEN, *_LOOPBACK, *_FORWARDS, *jumps["wide"]),
         "postrouting": ("ip saddr vmap @source4", "ip6 saddr vmap @source6", *jumps["any"]),
     }
     return Ruleset(_DECLARED, {**own, **base}, _elements(everything))
