@@ -33,9 +33,8 @@ class KernelModule:
         directory = Path("/lib/modules", release)
         at_boot = _at_boot()
         names = {want.name for want in wants} | (at_boot if everything else set())
-        loaded = {line.split()[0] for line in (files.read(Path("/proc/modules")) or "").splitlines()}
         builtin = {_name(line) for line in (files.read(directory / "modules.builtin") or "").splitlines()}
-        status = {name: _status(name, loaded, builtin) for name in names}
+        status = {name: _status(name, builtin) for name in names}
         return ModulesWorld(status, frozenset(at_boot), release, directory.is_dir())
 
     def commit(self, steps: list[Step]) -> None:
@@ -59,10 +58,12 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2].partition(".")[0].replace("-", "_")
 
 
-def _status(name: str, loaded: set[str], builtin: set[str]) -> str:
-    if name in loaded:
+def _status(name: str, builtin: set[str]) -> str:
+    known = Path("/sys/module", name)
+    # As libkmod does: only a module that was loaded has a state of its own.
+    if (known / "initstate").exists():
         return "loaded"
-    if name in builtin or Path("/sys/module", name).is_dir():
+    if name in builtin or known.is_dir():
         return "builtin"
     if _loadable(name):
         return "loadable"
