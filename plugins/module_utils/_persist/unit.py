@@ -70,7 +70,8 @@ def _service(service: Service) -> list[tuple[str, str]]:
     lines += [("ExecStartPre", f"+{_command(argv)}") for argv in service.start_pre]
     lines.append(("ExecStart", _command(service.argv)))
     if service.stop_argv:
-        lines.append(("ExecStop", _command(service.stop_argv)))
+        # As root: the interpreter may be where the service's own user cannot go.
+        lines.append(("ExecStop", f"+{_command(service.stop_argv)}"))
     lines += [("ExecStopPost", f"-+{_command(argv)}") for argv in service.stop_post]
     if service.ready_file:
         lines.append((_READY_FILE, service.ready_file))

@@ -90,7 +90,7 @@ After=network.target nftables.service virtnet-dnsmasq-lab.service
 Type=exec
 ExecStartPre=+/bin/prepare
 ExecStart=/usr/bin/qemu-system-x86_64 -append "console=ttyS0 \\"quiet\\"" $$HOME %%n ""
-ExecStop=/bin/stop it
+ExecStop=+/bin/stop it
 ExecStopPost=-+/bin/clean up
 X-ReadyFile=/run/virtnet/guests/web1/qmp.sock
 ExecReload=+/bin/kill -HUP $MAINPID
