@@ -22,7 +22,7 @@ _NLM_F_DUMP_INTR = 0x10
 _RT_SCOPE_LINK = 253
 _RT_TABLE_MAIN = 254
 #: RTPROT_BOOT and RTPROT_STATIC: what a person or this collection made.
-_ROUTE_PROTOCOLS = (3, 4)
+ROUTE_PROTOCOLS = {3: "boot", 4: "static"}
 _IPV6_DEFAULT_METRIC = 1024
 _DUMPS = 50
 
@@ -46,7 +46,7 @@ def read_links(ipr: Any, link_local: Mapping[str, tuple[str, ...]]) -> dict[str,
                 secondary[index].append(text)
     routes: dict[int, list[Route]] = {}
     for message in _dump(lambda: ipr.get_routes(table=_RT_TABLE_MAIN)):
-        if message.get_attr("RTA_OIF") and message["proto"] in _ROUTE_PROTOCOLS:
+        if message.get_attr("RTA_OIF") and message["proto"] in ROUTE_PROTOCOLS:
             routes.setdefault(message.get_attr("RTA_OIF"), []).append(_route(message))
     return {
         names[m["index"]]: _link(
@@ -91,8 +91,10 @@ def _route(message: Any) -> Route:
     v6 = message["family"] == socket.AF_INET6
     dst = message.get_attr("RTA_DST") or ("::" if v6 else "0.0.0.0")
     metric = message.get_attr("RTA_PRIORITY") or None
+    if v6 and metric == _IPV6_DEFAULT_METRIC:
+        metric = None
     gateway = message.get_attr("RTA_GATEWAY")
-    return Route(f"{dst}/{message['dst_len']}", gateway, None if v6 and metric == _IPV6_DEFAULT_METRIC else metric)
+    return Route(f"{dst}/{message['dst_len']}", gateway, metric, ROUTE_PROTOCOLS[message["proto"]])
 
 
 def _link(message: Any, names: Mapping[int, str], **more: Any) -> Link:

@@ -14,7 +14,7 @@ import grp
 import os
 import pwd
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -24,7 +24,7 @@ from .._spec.world import Link, Route, World
 from . import journal, namespace, tuntap
 from .errors import HostError
 from .journal import Place
-from .links import read_links
+from .links import ROUTE_PROTOCOLS, read_links
 
 _IFA_F_NODAD = 0x02
 _RT_SCOPE_LINK = 253
@@ -239,9 +239,10 @@ def _ids(wants: list[Resource]) -> dict[tuple[str, str], int]:
     return found
 
 
-def _route_arguments(route: Route) -> Mapping[str, Any]:
+def _route_arguments(route: Route) -> dict[str, Any]:
     v4 = ":" not in route.dst
-    arguments: dict[str, Any] = {"dst": route.dst, "family": socket.AF_INET if v4 else socket.AF_INET6}
+    protocol = next(number for number, name in ROUTE_PROTOCOLS.items() if name == route.protocol)
+    arguments = {"dst": route.dst, "family": socket.AF_INET if v4 else socket.AF_INET6, "proto": protocol}
     if route.gateway:
         arguments["gateway"] = route.gateway
     elif v4:

@@ -159,7 +159,7 @@ def _route(op: str, verb: str, netns: str | None, name: str, route: Route) -> St
     if route.metric:
         words += ["metric", route.metric]
     if verb != "delete":
-        words += ["proto", "static"]
+        words += ["proto", route.protocol]
     args = {"netns": netns, "name": name, "route": route}
     return Step(op, args, _ip(netns, *words, family=ip_version(route.dst)))
 

@@ -14,6 +14,12 @@ from . import address, ip, link
 from .base import MARK, Resource, SpecError, Step, control, hidden
 from .world import Link, Route, World
 
+_ROUTE_OPTIONS = {
+    "dst": {"type": "str", "required": True},
+    "gateway": {"type": "str"},
+    "metric": {"type": "int"},
+}
+
 _END_OPTIONS = {
     "name": {"type": "str"},
     "netns": {"type": "str"},
@@ -22,15 +28,7 @@ _END_OPTIONS = {
     "bridge": {"type": "str"},
     "mac": {"type": "str"},
     "mtu": {"type": "int"},
-    "routes": {
-        "type": "list",
-        "elements": "dict",
-        "options": {
-            "dst": {"type": "str", "required": True},
-            "gateway": {"type": "str"},
-            "metric": {"type": "int"},
-        },
-    },
+    "routes": {"type": "list", "elements": "dict", "options": _ROUTE_OPTIONS},
 }
 
 
@@ -105,7 +103,7 @@ class VethEnd(Resource):
         )
 
     def after(self, have: VethEnd) -> VethEnd:
-        """`have` as it is to be. A move or a rename costs it its addresses and routes, so only the wanted ones are left."""
+        """`have` as it is to be. A move or a rename takes addresses and routes, so only the wanted ones are left."""
         if have.key != self.key:
             have = replace(_moved(have, self.netns), netns=self.netns, addresses=())
         after = self.overlay(have, placed=False)
@@ -245,7 +243,9 @@ def _where(netns: str | None) -> str:
 def _end_as_dict(end: VethEnd) -> dict[str, Any]:
     shown = end.as_dict()
     if end.routes is not None:
-        shown["routes"] = [{k: v for k, v in vars(r).items() if v is not None} for r in end.routes]
+        shown["routes"] = [
+            {k: v for k, v in vars(r).items() if k in _ROUTE_OPTIONS and v is not None} for r in end.routes
+        ]
     return shown
 
 

@@ -16,11 +16,15 @@ from .base import MARK, SpecError
 
 @dataclass(frozen=True)
 class Route:
-    """A route of the main table through one link; ``dst`` is a network, 0.0.0.0/0 or ::/0 for the default."""
+    """A route of the main table through one link; ``dst`` is a network, 0.0.0.0/0 or ::/0 for the default.
+
+    ``protocol`` says who made it: rtnetlink(7), by the names that ip-route(8) has.
+    """
 
     dst: str
     gateway: str | None = None
     metric: int | None = None
+    protocol: str = field(default="static", compare=False)
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,10 @@ def tap_options(name: str) -> st.SearchStrategy[dict[str, Any]]:
     ).map(lambda given: {"name": name, **given})
 
 
+def options_of(route: Route) -> dict[str, Any]:
+    return {"dst": route.dst, "gateway": route.gateway, "metric": route.metric}
+
+
 @st.composite
 def end_options(draw, place: tuple[str | None, str], first_name: str, number: int) -> dict[str, Any]:
     netns, ifname = place
@@ -172,7 +176,7 @@ def end_options(draw, place: tuple[str | None, str], first_name: str, number: in
     routes = [route for route in possible_routes(addresses, number) if draw(st.booleans())]
     more = draw(some(mac=MACS, mtu=MTUS, addresses=st.just(list(addresses))))
     if "addresses" in more:
-        more.update(draw(some(routes=st.just([vars(route) for route in routes]))))
+        more.update(draw(some(routes=st.just([options_of(route) for route in routes]))))
     if netns is None:
         more.update(draw(some(bridge=st.just("b0"))))
     return {"name": first_name, "netns": netns, "ifname": ifname, **more}
