@@ -41,16 +41,16 @@ class OpenedTap:
 class Service:
     """One process, run in the foreground by its supervisor.
 
-    ``name`` is without prefix or suffix: ``dnsmasq-lab`` is the unit ``virtnet-dnsmasq-lab.service``.
-    ``netns`` is a namespace of ip-netns(8). ``runtime_directory`` and ``state_directory`` are relative to /run and
-    /var/lib, are made before each start, belong to ``user`` and ``group`` and are never removed by a supervisor.
-    ``ready_file`` appears when the process is ready for use; a start waits for it, at most ``start_timeout`` seconds.
-    ``stop_argv`` is run, as root, to end the process; what is left after it gets SIGTERM, and SIGKILL after
-    ``stop_timeout`` seconds. ``reload`` says that SIGHUP makes it read its files again. ``limits`` are pairs as in setrlimit(2), such as
-    ``("memlock", "infinity")``. ``unit_options`` are pairs for the [Service] section of systemd.unit(5); they replace
-    ours of the same name. ``start_pre`` and ``stop_post`` are commands that root runs before each start and after each
-    end, whatever comes of the latter; only systemd sees each end, so a daemon has none. ``opened_taps`` are for a
-    daemon only: systemd cannot pass them on.
+    ``name`` is without prefix or suffix: ``dnsmasq-lab`` is the unit ``virtnet-dnsmasq-lab.service``. ``netns`` is a
+    namespace of ip-netns(8). ``runtime_directory`` and ``state_directory`` are relative to /run and /var/lib, are made
+    before each start, belong to ``user`` and ``group`` and are never removed by a supervisor. ``ready_file`` appears
+    when the process is ready for use; a start waits for it, at most ``start_timeout`` seconds. ``stop_argv`` is run, as
+    root, to end the process; what is left after it gets SIGTERM, and SIGKILL after ``stop_timeout`` seconds. ``reload``
+    says that SIGHUP makes it read its files again. ``limits`` are pairs as in setrlimit(2), such as ``("memlock",
+    "infinity")``. ``unit_options`` are pairs for the [Service] section of systemd.unit(5); they replace ours of the
+    same name. ``start_pre`` and ``stop_post`` are commands that root runs before each start and after each end,
+    whatever comes of the latter; only systemd sees each end, so a daemon has none. ``opened_taps`` are for a daemon
+    only: systemd cannot pass them on.
     """
 
     name: str
