@@ -19,7 +19,8 @@ from .world import Link, Route, World, require_owned
 class Bridge(Resource):
     """``forward_delay`` and ``ageing_time`` are in seconds, ``mtu`` in bytes.
 
-    ``isolated`` and ``down`` are those of the ports that are so; ``homes`` are ports as they were before they joined.
+    ``isolated`` and ``down`` are those of the ports that are so; ``homes`` are ports as they were before they joined;
+    ``taken`` are those that another bridge has taken when this one is to leave them.
     """
 
     kind = "bridge"
@@ -42,6 +43,7 @@ class Bridge(Resource):
     down: tuple[str, ...] | None = hidden()
     secondary: tuple[str, ...] = control(())
     homes: tuple[Link, ...] = control(())
+    taken: tuple[str, ...] = control(())
     state: str = control("present")
     adopt: bool = control(False)
     purge_ports: bool = control(False)
@@ -132,16 +134,9 @@ class Bridge(Resource):
         if self.state == "absent":
             return None
         world.require_netns("netns", self.netns)
-        listed = [world.require_link("ports", self.netns, port) for port in self.ports or ()]
-        joining = tuple(port for port in listed if port and port.master != self.name)
-        self._check_ports(joining)
-        after = self.overlay(have or Bridge(name=self.name, netns=self.netns), homes=joining)
-        if have is not None and self.ports is not None:
-            ports = self.ports if self.purge_ports else sorted({*have.ports, *self.ports})
-            known = {state: tuple(p for p in getattr(have, state) if p in ports) for state in ("isolated", "down")}
-            after = replace(after, ports=tuple(ports), **known)
+        after = self.overlay(have or Bridge(name=self.name, netns=self.netns), homes=self._joining(world))
         if have is not None:
-            after = replace(after, routes=link.surviving_routes(have, after))
+            after = replace(after, routes=link.surviving_routes(have, after), **self._port_lists(world, have))
         # br_set_forward_delay in net/bridge/br_stp.c: the range holds only while STP runs.
         if after.stp and after.forward_delay is not None and after.forward_delay < 2:
             raise SpecError(
@@ -149,13 +144,30 @@ class Bridge(Resource):
             )
         return after
 
-    def _check_ports(self, joining: tuple[Link, ...]) -> None:
+    def _joining(self, world: World) -> tuple[Link, ...]:
+        """The listed ports as they are before they join."""
+        listed = [world.require_link("ports", self.netns, port) for port in self.ports or ()]
+        joining = tuple(port for port in listed if port and port.master != self.name)
         for port in joining:
             if port.master and not self.adopt:
                 raise SpecError(
                     f"ports: '{port.name}' is a port of '{port.master}'; "
                     "take it off there first, or move it with 'adopt: true'"
                 )
+        world.taken |= {(self.netns, port.name) for port in joining}
+        return joining
+
+    def _port_lists(self, world: World, have: Bridge) -> dict[str, tuple[str, ...]]:
+        """The fields about ports, of a bridge that is there."""
+        if self.ports is None:
+            return {}
+        ports = self.ports if self.purge_ports else tuple(sorted({*have.ports, *self.ports}))
+        return {
+            "ports": ports,
+            "isolated": tuple(port for port in have.isolated if port in ports),
+            "down": tuple(port for port in have.down if port in ports),
+            "taken": tuple(port for port in have.ports if port not in ports and (self.netns, port) in world.taken),
+        }
 
     @classmethod
     def steps(cls, before: Bridge | None, after: Bridge | None) -> list[Step]:
@@ -182,7 +194,7 @@ def _seconds(option: str, value: int | None, most: int) -> int | None:
 def _port_steps(before: Bridge | None, after: Bridge) -> list[Step]:
     old, new = before.ports if before else (), after.ports or ()
     homes = {home.name: home for home in before.homes} if before else {}
-    left = [port for port in old if port not in new]
+    left = [port for port in old if port not in new and port not in after.taken]
     joined = [port for port in new if port not in old]
     return (
         [step for port in left for step in _leave(after, port, homes.get(port))]

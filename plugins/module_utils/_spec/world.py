@@ -74,6 +74,8 @@ class World:
         self._ids = ids or {}
         #: What an earlier task has to make first, found while planning.
         self.missing: list[str] = []
+        #: Namespace and name of the ports that a bridge planned before takes.
+        self.taken: set[tuple[str | None, str]] = set()
         #: What the user should know of though it is no error, found while planning.
         self.warnings: list[str] = []
 
