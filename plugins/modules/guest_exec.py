@@ -64,7 +64,8 @@ options:
 attributes:
   check_mode:
     description: The task is skipped, since nobody knows what a command would do.
-    support: none
+    support: partial
+    details: Nothing is run.
   diff_mode:
     description: A command has no before and after.
     support: none
@@ -157,7 +158,7 @@ results:
   description:
     - With O(config), one element for each command, in the same order. Each has C(name), C(cmd), C(rc), C(stdout),
       C(stderr), C(start), C(end), C(delta) and C(failed), and where it failed C(msg).
-    - RV(results[].rc) is null for a command that could not be run, or did not end in time.
+    - C(rc) is null for a command that could not be run, or did not end in time.
   returned: with O(config)
   type: list
   elements: dict

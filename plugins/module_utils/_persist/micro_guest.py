@@ -34,7 +34,14 @@ uevent /etc/hotplug &
 until grep -q '^[^ ]* 15  *[^ ]*  *00000001' /proc/net/netlink; do usleep 10000; done
 modprobe -a -q button evdev
 acpid
-for device in /sys/bus/pci/devices/*; do echo add > "$device/uevent"; done
+replay() {
+    action=$1
+    shift
+    for device; do [ ! -e "$device/uevent" ] || echo "$action" > "$device/uevent"; done
+}
+replay change /sys/class/virtio-ports/*
+# All are listed before the first of them gets its driver: what that brings forth has uevents of its own.
+replay add /sys/class/net/* /sys/bus/virtio/devices/* /sys/bus/pci/devices/*
 """
 
 HOTPLUG = """\

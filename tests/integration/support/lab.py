@@ -23,6 +23,8 @@ def make_lab(host: Sandbox, taps: int, dnsmasq: Sequence[str] = ()) -> None:
     for number in range(1, taps + 1):
         commands += [f"tuntap add tap{number} mode tap", f"link set tap{number} master lab up"]
     host.run(["ip", "-batch", "-"], input="\n".join(commands))
+    # The bridge would take the address that its own dnsmasq advertises.
+    host.run(["sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/lab/accept_ra"])
     host.run(
         ["dnsmasq", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=/run/lab.pid"]
         + ["--interface=lab", "--except-interface=lo", "--bind-interfaces", "--no-ping", "--dhcp-authoritative"]

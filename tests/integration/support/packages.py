@@ -52,7 +52,10 @@ class Repository:
             check=False,
         )
         assert done.returncode == 0, f"apt-get cannot fetch packages for the tests: {done.stderr}"
-        (folder / "Packages").write_text("\n".join(self._record(package) for package in sorted(folder.glob("*.deb"))))
+        index = folder / "partial/Packages"
+        index.write_text("\n".join(self._record(package) for package in sorted(folder.glob("*.deb"))))
+        # A host of another test process may be reading it.
+        index.replace(folder / "Packages")
 
     @staticmethod
     def _record(package: Path) -> str:
