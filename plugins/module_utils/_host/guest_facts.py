@@ -71,21 +71,16 @@ def _files(user: str, definitions: list[tuple[str, Definition]]) -> Iterator[tup
         if definition.user == user:
             images.update(path for d in definition.disks for path in (d.file, d.base) if path)
             others.update(_other_files(name, definition))
-    found = {path: os.stat(path) for path in images | others if os.path.exists(path)}
-    access = guest_user.access(user, sorted(found)) if found else {}
+    found = sorted(path for path in images | others if os.path.exists(path))
+    access = guest_user.access(user, found) if found else {}
     has_qemu_img = command.which("qemu-img") is not None
-    for path, status in found.items():
-        regular = stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)
-        yield (
-            path,
-            File(
-                regular,
-                status.st_size,
-                *access[path],
-                real_path=os.path.realpath(path),
-                image=disk.inspect(path) if path in images and regular and has_qemu_img else None,
-            ),
-        )
+    for path in found:
+        status = os.stat(path)
+        device = stat.S_ISBLK(status.st_mode)
+        regular = device or stat.S_ISREG(status.st_mode)
+        image = disk.inspect(path) if path in images and regular and has_qemu_img else None
+        size = image.virtual_size if device and image else status.st_size
+        yield path, File(regular, size, *access[path], real_path=os.path.realpath(path), image=image)
 
 
 def _other_files(name: str, definition: Definition) -> Iterator[str]:

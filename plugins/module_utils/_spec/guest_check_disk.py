@@ -34,11 +34,8 @@ def _check_making(where: str, disk: Disk, guest: Definition, world: GuestWorld) 
     world.require(
         world.facts.tools.get("qemu-img"), f"{where}: there is no 'qemu-img' on this host; install QEMU first"
     )
-    folder = posixpath.dirname(disk.file)
     if not disk.file.startswith(f"{paths.DATA}/"):
-        world.require(
-            world.file(guest.user, folder), f"{where}.file: the folder '{folder}' does not exist; make it first"
-        )
+        _check_folder(f"{where}.file", posixpath.dirname(disk.file), guest, world)
     if disk.base is None:
         return
     base = world.require_readable(f"{where}.base", disk.base, guest.user)
@@ -49,6 +46,14 @@ def _check_making(where: str, disk: Disk, guest: Definition, world: GuestWorld) 
         raise SpecError(
             f"{where}.size: {show_size(disk.size)} is less than the {show_size(base.image.virtual_size)} of its base; "
             "give more, or leave it out"
+        )
+
+
+def _check_folder(option: str, path: str, guest: Definition, world: GuestWorld) -> None:
+    folder = world.require(world.file(guest.user, path), f"{option}: the folder '{path}' does not exist; make it first")
+    if folder and not folder.executable:
+        raise SpecError(
+            f"{option}: user '{guest.user}' cannot enter the folder '{path}'; let that user in, or take another"
         )
 
 

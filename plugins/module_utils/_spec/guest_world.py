@@ -38,7 +38,7 @@ class Image:
 
 @dataclass(frozen=True)
 class File:
-    """A file (or block device), and what the guest's user may do with it."""
+    """A file, block device or folder, and what the guest's user may do with it. ``size`` is in bytes."""
 
     regular: bool
     size: int

@@ -135,6 +135,14 @@ def test_what_an_earlier_task_has_to_make(options, words):
     check(message, words)
 
 
+def test_a_disk_is_made_only_where_the_user_can_reach_it():
+    guest = want(disks=[{"file": "/srv/a", "size": "1G"}])
+    check(
+        refusal(guest, files={"/srv": plain_file(regular=False)}), ["disks[0].file", "cannot enter the folder '/srv'"]
+    )
+    planned(guest, files={"/srv": plain_file(regular=False, executable=True)})
+
+
 def test_nothing_is_known_of_a_bare_host():
     """In check mode, before host_setup has run."""
     nic = {"type": "bridge", "bridge": "br-lab"}
