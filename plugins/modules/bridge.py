@@ -38,7 +38,8 @@ options:
   addresses: &addresses
     description:
       - IPv4 and IPv6 addresses with prefix length, for example V(192.168.4.1/24) and V(fd00:4::1/64).
-      - The list is complete, so another permanent address is removed. Addresses by DHCP or SLAAC and link-local ones stay.
+      - The list is complete, so another permanent address is removed.
+      - Addresses by DHCP or SLAAC and link-local ones stay.
     type: list
     elements: str
   stp: &stp
@@ -50,7 +51,9 @@ options:
       - The kernel's default is 15.
     type: int
   ageing_time: &ageing_time
-    description: Seconds after which an unseen MAC address is forgotten; V(0) forgets at once. The kernel's default is 300.
+    description:
+      - Seconds after which an unseen MAC address is forgotten; V(0) forgets at once.
+      - The kernel's default is 300.
     type: int
   mac: &mac
     description: MAC address of the bridge. Without one the kernel picks one and changes it as ports come and go.

@@ -66,7 +66,7 @@ before:
   type: list
   elements: dict
 after:
-  description: The changed modules as they are now; RV(after[].status) is loaded, builtin, loadable or missing.
+  description: The changed modules as they are now; C(status) is loaded, builtin, loadable or missing.
   returned: success
   type: list
   elements: dict

@@ -54,7 +54,9 @@ options:
     type: bool
     default: false
   host_access: &host_access
-    description: Guests may reach the host. The default is V(true) for V(nat) and V(routed), V(false) for V(isolated).
+    description:
+      - Guests may reach the host, and the host its guests.
+      - The default is V(true) for V(nat) and V(routed), V(false) for V(isolated).
     type: bool
   backend:
     description:

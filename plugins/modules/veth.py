@@ -13,8 +13,8 @@ author: virtnet.qemu contributors (@virtnet)
 description:
   - Manages pairs of virtual Ethernet interfaces. Each end has its own namespace, its final name there,
     addresses, routes and bridge.
-  - A pair is recognised by either end, in its final place or where C(ip link add) leaves it, so a pair that is half moved
-    or renamed by hand or by a killed run is completed.
+  - A pair is recognised by either end, in its final place or where C(ip link add) leaves it, so a pair that is half
+    moved or renamed by hand or by a killed run is completed.
   - An end that has to be moved or renamed keeps only those addresses and routes that are listed.
   - Both ends are always brought up.
 extends_documentation_fragment:
@@ -35,7 +35,8 @@ options:
   addresses: &addresses
     description:
       - IPv4 and IPv6 addresses of this end, with prefix length.
-      - The list is complete, so another permanent address is removed. Addresses by DHCP or SLAAC and link-local ones stay.
+      - The list is complete, so another permanent address is removed.
+      - Addresses by DHCP or SLAAC and link-local ones stay.
     type: list
     elements: str
   bridge: &bridge

@@ -193,7 +193,7 @@ def link(a: Sandbox, a_name: str, b: Sandbox, b_name: str) -> None:
         check=True,
     )
     for host, name in ((a, a_name), (b, b_name)):
-        # Nobody else is on the cable, so nothing has to settle: a look at the host right away is a look at its final state.
+        # Nobody else is on the cable, so nothing has to settle and the host stays as it is seen first.
         host.run(["sh", "-c", f"echo 0 > /proc/sys/net/ipv6/conf/{name}/accept_dad"])
         host.run(["ip", "link", "set", name, "up"])
 

@@ -68,8 +68,8 @@ class PacketRules:
     def _read(self, netns: str | None, backend: str) -> tuple[ModuleType, dict[str, Ruleset]]:
         layout = self._layouts[backend]
         with namespace.entered(netns):
-            listings = {family: _BACKENDS[backend].read(family, layout.TABLE) for family in layout.FAMILIES}
-        parsed = {family: layout.parse(listing) for family, listing in listings.items() if listing}
+            listings = {family: _BACKENDS[backend].read(family, layout.TABLE) for family in layout.SYNTAX.FAMILIES}
+        parsed = {family: layout.SYNTAX.parse(listing) for family, listing in listings.items() if listing}
         return layout, {family: rules for family, rules in parsed.items() if rules}
 
     def _learn_spelling(self, world: RuleWorld, want: Any) -> None:
@@ -83,9 +83,9 @@ class PacketRules:
         for family, rules in after.rulesets.items():
             if not _reworded(after.layout, have.rulesets.get(family), rules):
                 continue
-            tool, table = after.layout.tool(family), after.layout.TABLE
-            listing = _TOOLS[tool].printed(tool, table, after.layout.script(table, None, rules))
-            world.spelling.update(spelling(rules, after.layout.parse(listing) or Ruleset()))
+            tool, table = after.layout.SYNTAX.tool(family), after.layout.TABLE
+            listing = _TOOLS[tool].printed(tool, table, after.layout.SYNTAX.script(table, None, rules))
+            world.spelling.update(spelling(rules, after.layout.SYNTAX.parse(listing) or Ruleset()))
 
     # -- changes ---------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ def _reworded(layout: ModuleType, have: Ruleset | None, rules: Ruleset) -> bool:
         return True
     for name, lines in rules.chains.items():
         there = have.chains.get(name, ())
-        comments = ([layout.comment_of(line) for line in side] for side in (there, lines))
+        comments = ([layout.SYNTAX.comment_of(line) for line in side] for side in (there, lines))
         if there != lines and len(set(map(tuple, comments))) == 1:
             return True
     return False

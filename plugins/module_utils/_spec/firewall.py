@@ -27,19 +27,19 @@ ARGUMENT_SPEC = {
 }
 RUN_OPTIONS = {"backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"}}
 
-#: Where packets of a network are looked at: sent to the host, sent on from its guests, sent on to its guests.
-PLACES = ("in", "from", "to")
+#: Where packets of a network are looked at: to the host, from the host, sent on from its guests, sent on to them.
+PLACES = ("in", "out", "from", "to")
 #: Chains that all networks share: one rejects everything, one what comes from a network of ours.
 REFUSE, CROSS = "goto refuse", "jump cross"
 
 _ANSWERS = "established,related"
-#: A guest must find the host's MAC address, and tell its own: RFC 4861. Router solicitations are 133.
-_NEIGHBOURS = ("nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert")
+#: Host and guest must find each other's MAC addresses, and guests the router: RFC 4861.
+_NEIGHBOURS = ("nd-neighbor-solicit", "nd-neighbor-advert")
 
 
 @dataclass(frozen=True)
 class NetworkFirewall(Resource):
-    """``host_access``: guests may reach the host."""
+    """``host_access``: guests may reach the host, and it them."""
 
     kind = "network_firewall"
 
@@ -94,6 +94,7 @@ def _complete(known: NetworkFirewall, params: dict[str, Any]) -> NetworkFirewall
 def rules(network: NetworkFirewall) -> Iterator[tuple[str, PacketRule]]:
     """Place and rule, in order."""
     yield from (("in", rule) for rule in _to_host(network))
+    yield from (("out", rule) for rule in _from_host(network))
     yield from (("from", rule) for rule in _from_guests(network))
     yield from (("to", rule) for rule in _to_guests(network))
 
@@ -107,9 +108,27 @@ def _to_host(network: NetworkFirewall) -> Iterator[PacketRule]:
         yield PacketRule("accept", 6, protocol="udp", destination_port="547")
     if network.dns:
         yield from (PacketRule("accept", protocol=protocol, destination_port="53") for protocol in ("udp", "tcp"))
-    if network.dhcp or network.dns or network.model != "isolated":
-        yield from (PacketRule("accept", 6, protocol="ipv6-icmp", icmp_type=kind) for kind in _NEIGHBOURS)
+    yield from _neighbours(network, "nd-router-solicit")
     yield PacketRule(REFUSE)
+
+
+def _from_host(network: NetworkFirewall) -> Iterator[PacketRule]:
+    if network.host_access:
+        yield PacketRule("accept")
+        return
+    yield PacketRule("accept", state=_ANSWERS)
+    if network.dhcp:
+        # Answers to a broadcast belong to no connection.
+        yield PacketRule("accept", 4, protocol="udp", source_port="67")
+        yield PacketRule("accept", 6, protocol="udp", source_port="547")
+    yield from _neighbours(network, "nd-router-advert")
+    yield PacketRule(REFUSE)
+
+
+def _neighbours(network: NetworkFirewall, router: str) -> Iterator[PacketRule]:
+    if network.dhcp or network.dns or network.model != "isolated":
+        for kind in (router, *_NEIGHBOURS):
+            yield PacketRule("accept", 6, protocol="ipv6-icmp", icmp_type=kind)
 
 
 def _from_guests(network: NetworkFirewall) -> Iterator[PacketRule]:

@@ -15,14 +15,15 @@ from dataclasses import replace
 from . import iptables
 from .firewall import CROSS, REFUSAL, REFUSE
 from .firewall_layout import Shield, bridges_of, chain_name, shields
-from .iptables import FAMILIES, comment_of, parse, rule_text, script, title, tool, typed  # noqa: F401
 from .packet_rule import PacketRule
 from .ruleset import Ruleset
 
 TABLE = "filter"
+#: How its rules are written.
+SYNTAX = iptables
 #: Our chain -> the kernel's that jumps to it.
-_HOOKS = {"input": "INPUT", "forward": "FORWARD"}
-_JUMP = re.compile(r"-[io] (?P<bridge>\S+) .* -j \S*?(?:in|from|to)-(?P<network>\S+)")
+_HOOKS = {"input": "INPUT", "output": "OUTPUT", "forward": "FORWARD"}
+_JUMP = re.compile(r"-[io] (?P<bridge>\S+) .* -j \S*?(?:in|out|from|to)-(?P<network>\S+)")
 
 
 def read(table: Ruleset) -> list[Shield]:
@@ -40,13 +41,14 @@ def assemble(family: str, found: list[Shield]) -> Ruleset | None:
     pairs = bridges_of(found)
     base = {
         "input": [(PacketRule(_to("in", n), in_interface=b), n) for b, n in pairs],
+        "output": [(PacketRule(_to("out", n), out_interface=b), n) for b, n in pairs],
         "forward": [
             *((PacketRule(_to("from", n), in_interface=b), n) for b, n in pairs),
             *((PacketRule(_to("to", n), out_interface=b), n) for b, n in pairs),
             *((PacketRule("accept", in_interface=b), n) for b, n in pairs),
         ],
         CROSS.split(" ")[1]: [(PacketRule(REFUSE, in_interface=b), n) for b, n in pairs],
-        REFUSE.split(" ")[1]: [(replace(rule, version=FAMILIES[family]), None) for rule in REFUSAL],
+        REFUSE.split(" ")[1]: [(replace(rule, version=iptables.FAMILIES[family]), None) for rule in REFUSAL],
         **{hook: [(PacketRule(f"jump {name}"), None)] for name, hook in _HOOKS.items()},
     }
     texts = {name: tuple(iptables.rule_text(*rule) for rule in rules) for name, rules in base.items()}

@@ -14,18 +14,21 @@ import re
 from . import nft
 from .firewall import CROSS, PLACES, REFUSAL, REFUSE
 from .firewall_layout import Shield, bridges_of, chain_name, shields
-from .nft import FAMILIES, comment_of, parse, rule_text, script, title, tool, typed  # noqa: F401
 from .ruleset import Ruleset
 
 TABLE = "virtnet_filter"
+#: How its rules are written.
+SYNTAX = nft
 _DECLARED = {
     **{f"map {place}": "type ifname : verdict" for place in PLACES},
     "set bridges": "type ifname",
     "chain input": "type filter hook input priority filter; policy accept;",
+    "chain output": "type filter hook output priority filter; policy accept;",
     "chain forward": "type filter hook forward priority filter; policy accept;",
 }
 _BASE = {
     "input": ("iifname vmap @in",),
+    "output": ("oifname vmap @out",),
     "forward": ("iifname vmap @from", "oifname vmap @to", "iifname @bridges accept"),
     CROSS.split(" ")[1]: (f"iifname @bridges {REFUSE}",),
     REFUSE.split(" ")[1]: tuple(nft.rule_text(rule) for rule in REFUSAL),

@@ -42,12 +42,12 @@ class NetworkFirewalls(Entries):
 
 
 def _shield(layout: ModuleType, family: str, network: NetworkFirewall) -> Shield:
-    version = layout.FAMILIES[family]
+    version = layout.SYNTAX.FAMILIES[family]
     name = token(network.name)
     lines: dict[str, tuple[str, ...]] = {}
     for place, rule in firewall.rules(network):
         if version is None or rule.version in (None, version):
-            text = layout.rule_text(
+            text = layout.SYNTAX.rule_text(
                 replace(rule, version=version or rule.version), tagged(name, len(lines.get(place, ())))
             )
             lines[place] = (*lines.get(place, ()), text)

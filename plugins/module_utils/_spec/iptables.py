@@ -21,7 +21,12 @@ KERNEL_CHAINS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 PREFIX = "vn-"
 MARK = "virtnet.qemu"
 #: RFC 4861: the names that nft has for them -> the numbers that ip6tables-save prints.
-_ICMPV6_TYPES = {"nd-router-solicit": 133, "nd-neighbor-solicit": 135, "nd-neighbor-advert": 136}
+_ICMPV6_TYPES = {
+    "nd-router-solicit": 133,
+    "nd-router-advert": 134,
+    "nd-neighbor-solicit": 135,
+    "nd-neighbor-advert": 136,
+}
 
 
 # -- rules ---------------------------------------------------------------------------------------

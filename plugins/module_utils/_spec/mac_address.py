@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from typing import Iterable
+from collections.abc import Iterable
 
 from .base import SpecError
 

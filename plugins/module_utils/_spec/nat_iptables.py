@@ -14,7 +14,6 @@ import re
 
 from . import iptables, packet_option, tag as tags
 from .forward import Forward, everything
-from .iptables import FAMILIES, comment_of, parse, script, title, tool, typed  # noqa: F401
 from .nat_layout import Item, chain_place, chains, hairpins, sources
 from .nat_lines import INBOUND, Placed
 from .packet_rule import PacketRule
@@ -22,6 +21,8 @@ from .ruleset import Ruleset
 from .tag import Tag
 
 TABLE = "nat"
+#: How its rules are written.
+SYNTAX = iptables
 #: Our chain -> the kernel's that jumps to it.
 _HOOKS = {"prerouting": "PREROUTING", "output": "OUTPUT", "postrouting": "POSTROUTING"}
 # An open connection that was not tracked before counts as new. It goes on where it went: a TCP packet that begins

@@ -17,11 +17,12 @@ from . import nft, packet_option, tag as tags
 from .forward import Forward, everything
 from .nat_layout import Item, chain_place, chains, hairpins, sources
 from .nat_lines import Placed
-from .nft import FAMILIES, comment_of, parse, script, title, tool, typed  # noqa: F401
 from .ruleset import Ruleset
 from .tag import Tag
 
 TABLE = "virtnet_nat"
+#: How its rules are written.
+SYNTAX = nft
 _MAPS = {
     "forward4": "type inet_proto . inet_service : ipv4_addr . inet_service",
     "forward6": "type inet_proto . inet_service : ipv6_addr . inet_service",

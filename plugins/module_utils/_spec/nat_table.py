@@ -67,7 +67,7 @@ class NatRules(Entries):
         return after
 
     def assembled(self, layout: ModuleType, family: str, there: Ruleset) -> Ruleset | None:
-        items = self._kept(layout.items(there)) + self._items(layout, layout.FAMILIES[family])
+        items = self._kept(layout.items(there)) + self._items(layout, layout.SYNTAX.FAMILIES[family])
         check_collisions((item.tag, item.forward) for item in items if item.forward)
         return layout.assemble(family, items)
 

@@ -164,9 +164,9 @@ def _edit(table: str, before: Ruleset, after: Ruleset) -> list[str]:
     changed = {name: lines for name, lines in after.chains.items() if lines != before.chains.get(name)}
     lines = [f"add chain inet {table} {name}" for name in changed if name not in before.chains]
     lines += [f"flush chain inet {table} {name}" for name in (*changed, *gone) if before.chains.get(name)]
-    lines += [f"delete element inet {table} {name} {{ {key} }}" for name, key, _ in _without(before, after)]
+    lines += [f"delete element inet {table} {name} {{ {key} }}" for name, key, _text in _without(before, after)]
     lines += [f"add rule inet {table} {name} {line}" for name, rules in changed.items() for line in rules]
-    lines += [f"add element inet {table} {name} {{ {text} }}" for name, _, text in _without(after, before)]
+    lines += [f"add element inet {table} {name} {{ {text} }}" for name, _key, text in _without(after, before)]
     return lines + [f"delete chain inet {table} {name}" for name in gone]
 
 

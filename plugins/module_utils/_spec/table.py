@@ -42,22 +42,24 @@ class Table(Resource):
     @staticmethod
     def views(before: Table | None, after: Table | None) -> list[tuple[Any, Any]]:
         some = before or after
+        syntax = some.layout.SYNTAX
         found = []
-        for family in some.layout.FAMILIES:
+        for family in syntax.FAMILIES:
             where = f"{family} {some.layout.TABLE}" + (f" in namespace {some.netns}" if some.netns else "")
-            found += views(where, *(ruleset(side, family) or Ruleset() for side in (before, after)), some.layout.title)
+            found += views(where, *(ruleset(side, family) or Ruleset() for side in (before, after)), syntax.title)
         return found
 
     @staticmethod
     def steps(before: Table | None, after: Table | None) -> list[Step]:
         some = before or after
+        syntax, table = some.layout.SYNTAX, some.layout.TABLE
         steps = []
-        for family in some.layout.FAMILIES:
+        for family in syntax.FAMILIES:
             old, new = ruleset(before, family), ruleset(after, family)
-            tool = some.layout.tool(family)
-            for line in some.layout.script(some.layout.TABLE, old, new) if old != new else ():
-                args = {"netns": some.netns, "tool": tool, "table": some.layout.TABLE, "line": line}
-                steps.append(Step("rule", args, inside(some.netns, some.layout.typed(tool, some.layout.TABLE, line))))
+            tool = syntax.tool(family)
+            for line in syntax.script(table, old, new) if old != new else ():
+                args = {"netns": some.netns, "tool": tool, "table": table, "line": line}
+                steps.append(Step("rule", args, inside(some.netns, syntax.typed(tool, table, line))))
         return steps
 
 
@@ -92,7 +94,7 @@ class Entries(Resource):
         world.require_place(self.key)
         layout = world.layout(self.key)
         rulesets = {}
-        for family in layout.FAMILIES:
+        for family in layout.SYNTAX.FAMILIES:
             there = None if world.everything else ruleset(have, family)
             if rules := self.assembled(layout, family, there or Ruleset()):
                 rulesets[family] = rules.spelled(world.spelling)

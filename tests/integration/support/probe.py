@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, Self
 
 from tests.sandbox import Sandbox
 
+from .dhcp import make_bridge, plug
+
 AGENT = Path(__file__).with_name("probe_agent.py")
 
 
@@ -76,18 +78,14 @@ def make_network(
 
     All addresses with prefix length. The bridge is in namespace `netns` of the host.
     """
-    lines = [f"link add {bridge} type bridge stp_state 0 forward_delay 0", f"link set {bridge} up"]
-    lines += [f"address add {address} dev {bridge}{_nodad(address)}" for address in addresses]
+    make_bridge(host, bridge, addresses, netns)
     for guest in guests:
-        host.run(["ip", "netns", "add", guest])
-        lines.append(f"link add {guest} type veth peer name eth0 netns {guest}")
-        lines.append(f"link set {guest} master {bridge} up")
-    _batch(host, netns, lines)
+        plug(host, guest, bridge, netns=netns)
     for guest, own in guests.items():
         lines = ["link set lo up", "link set eth0 up"]
         lines += [f"address add {address} dev eth0{_nodad(address)}" for address in own]
         lines += [f"route add {_everything(address)} via {address.split('/')[0]}" for address in addresses]
-        _batch(host, guest, lines)
+        host.run(["ip", "-n", guest, "-batch", "-"], input="\n".join(lines) + "\n")
 
 
 def _nodad(address: str) -> str:
@@ -96,7 +94,3 @@ def _nodad(address: str) -> str:
 
 def _everything(address: str) -> str:
     return "::/0" if ":" in address else "0.0.0.0/0"
-
-
-def _batch(host: Sandbox, netns: str | None, lines: Sequence[str]) -> None:
-    host.run(["ip", *(["-n", netns] if netns else []), "-batch", "-"], input="\n".join(lines) + "\n")

@@ -94,10 +94,7 @@ def main() -> None:
     name = sys.argv[1]
     for line in sys.stdin:
         request = json.loads(line)
-        if request.pop("do") == "serve":
-            result = serve(name, **request)
-        else:
-            result = ask(**request)
+        result = serve(name, **request) if request.pop("do") == "serve" else ask(**request)
         print(json.dumps(result), flush=True)
 
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Copyright (c) 2026, virtnet.qemu contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -22,6 +23,7 @@ mount --move /mnt /dev
 
 echo 1 > "$cgroup/cgroup.procs"
 echo ready
+# shellcheck disable=SC2016  # the inner shell expands it
 exec unshare --cgroup sh -c '
     umount --lazy /sys/fs/cgroup
     mount -t cgroup2 cgroup2 /sys/fs/cgroup
