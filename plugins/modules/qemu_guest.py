@@ -389,13 +389,13 @@ EXAMPLES = r"""
     nics:
       - {bridge: br-lab}
     seed:
-      ssh_keys: ["{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"]
+      ssh_keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2w6Dn4xGbNhhRnLDNyLb0qJZQ2f1Gm0mT5pXwYbVQ6 you@example]
 
 - name: Without any network of the host, and with SSH on a port of it
   virtnet.qemu.qemu_guest:
     name: box
     disks:
-      - {file: /srv/images/box.qcow2}
+      - {file: /var/lib/virtnet/images/box.qcow2}
     nics:
       - type: user
         hostfwd: [{port: 2222, guest_port: 22}]

@@ -13,7 +13,20 @@ import select
 import pytest
 
 from tests.integration.support import fails, vnc
-from tests.integration.support.hypervisor import IDLE, guest, guests, left_over, links, offer_tun, prepare, processes
+from tests.integration.support.examples import examples
+from tests.integration.support.hypervisor import (
+    IDLE,
+    IMAGES,
+    USER,
+    bootable,
+    guest,
+    guests,
+    left_over,
+    links,
+    offer_tun,
+    prepare,
+    processes,
+)
 
 NIC = {"bridge": "br-lab"}
 SCRIPT = '#!/bin/sh\necho "{what} $1 $(id -un) $(cat /sys/class/net/$1/operstate)" >> /run/said\n'
@@ -199,6 +212,23 @@ def test_a_vnc_password(play, host):
     assert found.st_mode & 0o777 == 0o400 and found.st_uid != 0
     play(host, [guest(state="restarted")])
     assert vnc.accepts(socket, "tulip")
+
+
+def test_the_documented_examples(play, host, micro_cloud_image):
+    options = bootable(host, micro_cloud_image)
+    for name in ("debian13.qcow2", "box.qcow2"):
+        host.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{IMAGES}/{name}", "10G"])
+        host.run(["chown", USER, f"{IMAGES}/{name}"])
+    host.path(f"{IMAGES}/netinst.iso").write_bytes(bytes(1 << 20))
+    assert options["kernel"] == "micro/vmlinuz"
+    tasks = examples("qemu_guest")
+    # There is nothing in it that would feel its power button.
+    tasks[0]["virtnet.qemu.qemu_guest"]["stop_timeout"] = 1
+    results = play(host, tasks)
+    assert [result.changed for result in results] == [True] * len(tasks)
+    running = [[told["running"] for told in result["guests"]] for result in results]
+    assert running == [[True], [True], [True], [True, True], [True], [False], []]
+    assert "-m 2048 " in " ".join(results[4]["guests"][0]["argv"])
 
 
 def test_a_run_that_was_killed_is_made_good_by_the_next(play, host):
