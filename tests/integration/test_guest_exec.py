@@ -13,6 +13,7 @@ import socket
 import pytest
 
 from tests.integration.support import fails
+from tests.integration.support.examples import examples
 from tests.integration.support.guest import Guest
 from tests.sandbox import Sandbox
 
@@ -170,6 +171,15 @@ def test_a_guest_that_ends_meanwhile(play, host, micro_cloud_image):
         run = play.start(host, [fails(execute("sh", "-c", "echo b > /proc/sysrq-trigger; sleep 1000", name="web3"))])
         (result,) = run.finish()
     assert result.msg.startswith("guest 'web3': the connection to its agent was lost during guest-exec")
+
+
+def test_the_examples_of_the_documentation(play, host, web1, web2):
+    other = host.path("/run/other")
+    other.mkdir()
+    (other / "agent.sock").symlink_to("/run/virtnet/guests/web2/agent.sock")
+    results = play(host, examples("guest_exec"))
+    assert [result.changed for result in results] == [False, False, True, False]
+    assert web1.run("cat", "/etc/motd") == "Changed by Ansible."
 
 
 @pytest.mark.parametrize(

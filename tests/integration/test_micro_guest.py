@@ -14,6 +14,7 @@ import shutil
 import pytest
 
 from tests.integration.support import fails
+from tests.integration.support.examples import examples
 
 DEST = "/var/lib/virtnet/images/micro"
 NAMES = ["initrd.img", "manifest.json", "vmlinuz"]
@@ -219,6 +220,30 @@ def test_a_damaged_package_is_a_plain_error(play, updated, package_repository, t
     (result,) = play(updated, [fails(guest(update_cache=True))])
     assert "busybox-static" in result.msg
     assert "Hash Sum mismatch" in result.msg
+    assert not updated.path(DEST).exists()
+
+
+def test_the_examples_of_the_documentation(play, updated):
+    assert [result.changed for result in play(updated, examples("micro_guest"))] == [True] * 4
+    assert not updated.path(DEST).exists()
+    assert sorted(path.name for path in updated.path(f"{DEST}-cloud").iterdir()) == NAMES
+
+
+def test_the_role(play, updated):
+    def role(**options):
+        variables = {f"micro_guest_{name}": value for name, value in options.items()}
+        return {"ansible.builtin.include_role": {"name": "virtnet.qemu.micro_guest"}, "vars": variables}
+
+    def changed(*tasks):
+        return [
+            result.changed
+            for result in play(updated, tasks)
+            if result.task == "virtnet.qemu.micro_guest : Build the guest"
+        ]
+
+    assert changed(role(), role(), role(modules=[])) == [True, False, False]
+    assert sorted(files(updated)) == NAMES
+    assert changed(role(state="absent")) == [True]
     assert not updated.path(DEST).exists()
 
 
