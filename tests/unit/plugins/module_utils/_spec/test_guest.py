@@ -146,6 +146,13 @@ def test_a_daemon_gets_its_taps_open():
     assert "tap,id=net-nic0,ifname=web1-0,script=no,downscript=no" in guest.argv
 
 
+def test_a_guest_is_ready_when_its_control_socket_listens():
+    """A socket is there before it listens; QEMU makes the one that is waited for after that of QMP listens."""
+    service = change(want()).after.service
+    sockets = [word.partition("path=")[2].partition(",")[0] for word in service.argv if word.startswith("socket,")]
+    assert sockets.index(service.ready_file) > sockets.index("/run/virtnet/guests/web1/qmp.sock")
+
+
 def test_a_tap_of_someone_else_is_neither_made_nor_removed():
     found = change(want(nics=[{"ifname": "t"}]), links=(tap("t"),))
     assert ops(found) == ["guest_define", "service_install", "guest_start"]
@@ -177,6 +184,12 @@ def test_what_needs_a_restart_is_told(options):
     assert found.after.taps == found.before.taps
 
 
+def test_the_queues_of_a_tap_stay_as_long_as_it_is_open():
+    found = change(want(nics=[{**NIC, "queues": 2}]), **started(nics=[NIC]))
+    assert found.after.restart_required
+    assert ops(found) == ["guest_define", "service_install"]
+
+
 @pytest.mark.parametrize("nics", [[NIC], [{**NIC, "ifname": "other"}], []])
 def test_a_restart_that_is_allowed(nics):
     found = change(want(memory="2G", nics=nics, allow_restart=True), **started(nics=[NIC]))
@@ -188,6 +201,16 @@ def test_a_restart_that_was_pending_is_made_when_it_is_allowed():
     told = change(want(memory="2G"), **started())
     observed = replace(told.after, process=told.before.process)
     assert ops(change(want(allow_restart=True), guests=(observed,))) == ["guest_stop", "guest_start"]
+
+
+def test_what_a_pending_restart_needs_is_looked_for_first():
+    host = started(nics=[NIC])
+    told = change(want(memory="2G"), **host)
+    host["guests"] = (replace(told.after, process=told.before.process),)
+    there = world(want(allow_restart=True), **host)
+    there.links(None).pop("br-lab")
+    plan([want(allow_restart=True)], there)
+    assert "nics[0].bridge: there is no bridge 'br-lab'" in there.missing[0]
 
 
 def test_a_restart_for_its_own_sake():

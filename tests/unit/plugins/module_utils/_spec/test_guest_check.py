@@ -229,6 +229,11 @@ def other(**options):
             ["nics.hostfwd: port 5901/tcp", "(display.number: port 5901/tcp)"],
         ),
         (
+            {"nics": [{"type": "user", "hostfwd": [{"port": 5901}]}]},
+            {"display": {"type": "vnc", "number": 1, "address": "0.0.0.0"}},
+            ["nics.hostfwd: port 5901/tcp"],
+        ),
+        (
             {"display": {"type": "vnc", "socket": "/run/x"}},
             {"display": {"type": "vnc", "socket": "/run/x"}},
             ["display.socket: '/run/x'"],

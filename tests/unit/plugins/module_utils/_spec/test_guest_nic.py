@@ -57,6 +57,7 @@ def test_values_are_brought_to_one_form(given, expected):
         ([{"type": "user", "bridge": "b"}], ["nics[0].bridge", "'user'"]),
         ([{"bridge": "b", "hostfwd": [{"port": 22}]}], ["nics[0].hostfwd", "for user"]),
         ([{"type": "user", "queues": 2}], ["nics[0].queues"]),
+        ([{"bridge": "b", "restrict": True}], ["nics[0].restrict", "for user"]),
         ([{"bridge": "b", "model": "e1000", "queues": 2}], ["nics[0].queues", "e1000"]),
         ([{"bridge": "b", "queues": 0}], ["nics[0].queues", "0"]),
         ([{"bridge": "b", "mac": "01:00:00:00:00:01"}], ["nics[0].mac", "multicast"]),
