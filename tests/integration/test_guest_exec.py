@@ -90,7 +90,8 @@ def test_a_program_that_is_not_there(play, host, web1):
     (result,) = play(host, [fails(execute("no-such-program"))])
     assert result.msg.startswith("guest 'web1': guest-exec: ")
     assert "no-such-program" in result.msg
-    assert "rc" not in result
+    # ansible-core 2.19 adds an empty one.
+    assert result.get("rc") is None
     assert not result.changed
 
 

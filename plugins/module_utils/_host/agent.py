@@ -51,11 +51,12 @@ class Agent:
     async def connect(self) -> None:
         """Returns when the agent has answered, however long that takes."""
         while True:
-            await self._open()
             try:
+                await self._open()
                 return await self._synchronise()
-            except QMPError:
-                # The agent had to refuse what an earlier client left, and that ends the connection.
+            except (QMPError, AssertionError):
+                # The agent had to refuse what an earlier client left, and that ends the connection. When it does so
+                # at once, qemu.qmp is surprised: its connect() asserts that the connection still runs.
                 await self.close()
 
     async def _open(self) -> None:
