@@ -67,10 +67,10 @@ class Agent:
         self._line = line
         try:
             line.connect(self._path)
-            await self._client.connect(line.dup())
-        except (OSError, QMPError) as exc:
+        except OSError as exc:
             await self.close()
             raise HostError(f"guest '{self._guest}': nothing answers at {self._path}: {_remedy(exc)}") from exc
+        await self._client.connect(line.dup())
 
     async def _synchronise(self) -> None:
         """What the agent still has to say to earlier clients comes first and is dropped (guest-sync)."""
