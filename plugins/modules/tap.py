@@ -12,7 +12,9 @@ version_added: 0.1.0
 author: virtnet.qemu contributors (@virtnet)
 description:
   - Manages persistent tap interfaces, optionally as ports of a bridge, so that QEMU can use them without any privilege.
-  - A tap that a guest uses stays attached while it is changed, and is not removed.
+  - A tap that a guest uses stays attached while it is changed.
+  - What can only be changed by making the tap anew is refused while a guest uses it, and so is its removal.
+    An idle tap made anew keeps its MAC address, its bridge and all else that is not listed.
   - An option that is not given is left as it is; on a new tap the kernel's default holds.
 extends_documentation_fragment:
   - virtnet.qemu.common
@@ -30,20 +32,22 @@ options:
   owner: &owner
     description:
       - User, by name or numeric id, who may open the tap. Without one only root may.
-      - Refused while a guest uses the tap, as the kernel then cannot change it.
+      - The tap is made anew to change this.
     type: str
   group: &group
-    description: Group, by name or numeric id, whose members may open the tap. Refused while a guest uses the tap.
+    description:
+      - Group, by name or numeric id, whose members may open the tap.
+      - The tap is made anew to change this.
     type: str
   multi_queue: &multi_queue
     description:
       - Allow one queue for each of a guest's virtual CPUs. The default of a new tap is V(false).
-      - The kernel cannot change this in place, so an idle tap is made anew, and one in use is refused.
+      - The tap is made anew to change this.
     type: bool
   vnet_hdr: &vnet_hdr
     description:
       - Give packets the virtio header, for offloads. The default of a new tap is V(false).
-      - Each program that opens the tap sets this anew, so it is left alone while a guest uses the tap.
+      - Each program that opens the tap sets this for itself, so it is left alone while a guest uses the tap.
     type: bool
   mtu: &mtu
     description: Largest packet in bytes, from 68 to 65535. The kernel's default is 1500.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from .._spec.ip import BRIDGE_OPTIONS
-from .._spec.world import Link, Route
+from .._spec.world import Link, Route, in_order
 from . import tuntap
 from .errors import HostError
 
@@ -54,7 +54,7 @@ def read_links(ipr: Any, link_local: Mapping[str, tuple[str, ...]]) -> dict[str,
             names,
             addresses=tuple(sorted(addresses[m["index"]])),
             secondary=tuple(secondary[m["index"]]),
-            routes=tuple(routes.get(m["index"], ())),
+            routes=in_order(routes.get(m["index"], ())),
         )
         for m in messages
     }

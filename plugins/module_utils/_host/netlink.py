@@ -52,23 +52,25 @@ class Netlink:
     def observe(self, wants: list[Resource], everything: bool = False) -> World:
         """The links of every namespace that `wants` speak of, or of every one there is, in one dump each."""
         self.close()
-        existing = set(namespace.names())
+        existing = namespace.names()
         # A veth that is named by one end only may have the other anywhere.
         everywhere = everything or any(want.kind == "veth" and want.peer is None for want in wants)
-        names = {None, *_namespaces_of(wants), *(existing if everywhere else ())}
+        named = _namespaces_of(wants) - {None}
+        seen = [None, *(name for name in existing if everywhere or name in named)]
         asked = {w.name: dict(w.sysctls or ()) for w in wants if w.kind == "netns" and w.name in existing}
+        removed = [w.name for w in wants if w.name in asked and w.state == "absent"]
         with _plainly("reading the network interfaces"):
-            links = self._links(names & {None, *existing}, wants)
+            links = self._links(seen, wants)
+            if everything or any(want.kind == "veth" for want in wants):
+                self._find_peers(links)
             return World(
-                {**dict.fromkeys(names), **links},
-                sysctls={n: namespace.read_sysctls(n, keys) for n, keys in asked.items()},
-                processes={
-                    w.name: namespace.processes(w.name) for w in wants if w.name in asked and w.state == "absent"
-                },
+                {**links, **dict.fromkeys(named.difference(links))},
+                sysctls={name: namespace.read_sysctls(name, keys) for name, keys in asked.items()},
+                processes={name: namespace.processes(name) for name in removed},
                 ids=_ids(wants),
             )
 
-    def _links(self, names: set[str | None], wants: list[Resource]) -> dict[str | None, dict[str, Link]]:
+    def _links(self, names: list[str | None], wants: list[Resource]) -> dict[str | None, dict[str, Link]]:
         found = {netns: read_links(self._socket(netns), _listed_addresses(wants, netns)) for netns in names}
         self._indexes = {(netns, name): link.index for netns in found for name, link in found[netns].items()}
         unmarked = {place for place in self._indexes if not found[place[0]][place[1]].alias}
@@ -76,8 +78,6 @@ class Netlink:
         self._unfinished = {place for place in self._journal if place in unmarked or place[0] not in found}
         for netns, name in self._unfinished & unmarked:
             found[netns][name] = replace(found[netns][name], unfinished=True)
-        if any(want.kind == "veth" for want in wants):
-            self._find_peers(found)
         return found
 
     def _find_peers(self, found: dict[str | None, dict[str, Link]]) -> None:
@@ -111,8 +111,7 @@ class Netlink:
     # -- changes ---------------------------------------------------------------------------------
 
     def commit(self, steps: list[Step]) -> None:
-        made = {_place(step) for step in steps if step.op in _MAKING}
-        self._write_journal(self._unfinished | made.difference(self._indexes))
+        self._write_journal(self._unfinished | {_place(step) for step in steps if step.op in _MAKING})
         for step in steps:
             with _plainly(f"'{step.line}'"):
                 getattr(self, f"_{step.op}")(**step.args)

@@ -13,6 +13,9 @@ from . import address, ip, link
 from .base import MARK, Resource, SpecError, Step, control, hidden
 from .world import Route, World, require_owned
 
+#: What ip-tuntap(8) gives a tap when it makes it, and cannot change.
+_MADE_WITH = ("owner", "group", "multi_queue", "vnet_hdr")
+
 
 @dataclass(frozen=True)
 class Tap(Resource):
@@ -166,14 +169,8 @@ class Tap(Resource):
         if after is None:
             return [ip.link_del(*before.key)]
         made: list[Step] = []
-        if before is not None and _must_remake(before, after):
+        if before is not None and any(getattr(before, option) != getattr(after, option) for option in _MADE_WITH):
             made, before = [ip.link_del(*before.key)], None
-        if before is None or any(getattr(before, f) != getattr(after, f) for f in ("owner", "group", "vnet_hdr")):
+        if before is None:
             made.append(ip.tap_add(*after.key, after.owner, after.group, after._flags()))
         return made + link.steps(before, after) + link.port_steps(before, after)
-
-
-def _must_remake(before: Tap, after: Tap) -> bool:
-    """The kernel can neither change the number of queues nor take an owner or a group away again."""
-    freed = any(getattr(after, f) is None and getattr(before, f) is not None for f in ("owner", "group"))
-    return freed or before.multi_queue != after.multi_queue

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import address, ip, link
 from .base import MARK, Resource, SpecError, Step, control, hidden
-from .world import Link, Route, World
+from .world import Link, Route, World, in_order
 
 _ROUTE_OPTIONS = {
     "dst": {"type": "str", "required": True},
@@ -68,7 +68,7 @@ class VethEnd(Resource):
             bridge=address.ifname(option("bridge"), params["bridge"]) if params["bridge"] else None,
             mac=address.mac(option("mac"), params["mac"]),
             mtu=address.mtu(option("mtu"), params["mtu"]),
-            routes=None if routes is None else tuple(parse_route(option("routes"), r) for r in routes),
+            routes=None if routes is None else in_order(parse_route(option("routes"), r) for r in routes),
             alias=MARK,
             up=True,
         )

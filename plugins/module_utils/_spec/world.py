@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,11 @@ class Route:
     gateway: str | None = None
     metric: int | None = None
     protocol: str = field(default="static", compare=False)
+
+
+def in_order(routes: Iterable[Route]) -> tuple[Route, ...]:
+    """Routes as a set: each once, in one order."""
+    return tuple(sorted(set(routes), key=lambda route: (route.dst, route.gateway or "", route.metric or 0)))
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,12 @@ def network(host: Sandbox) -> dict[str, Any]:
 
 
 def _facts(link: dict[str, Any]) -> dict[str, Any]:
+    info = link.get("linkinfo", {})
+    # A port forwards or is disabled by its carrier.
+    slave = {"info_slave_data": {**info["info_slave_data"], "state": None}} if "info_slave_data" in info else {}
     return {
         **link,
+        "linkinfo": {**info, **slave},
         "operstate": None,
         # A bridge takes it over from its ports, and keeps it.
         "tso_max_size": None,

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import Step
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.world import Link, Route, World
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.world import Link, Route, World, in_order
 
 LOOPBACK = Link(1, "lo", "", "00:00:00:00:00:00", 65536, up=False, carrier=False, alias=None, master=None)
 BRIDGE = {"stp": False, "forward_delay": 15, "ageing_time": 300, "vlan_filtering": False}
@@ -47,6 +47,7 @@ class Kernel:
                 name: replace(
                     link,
                     addresses=tuple(sorted(link.addresses)),
+                    routes=in_order(link.routes),
                     secondary=tuple(_secondary(link.addresses)),
                     unfinished=link.unfinished and not link.alias,
                 )
