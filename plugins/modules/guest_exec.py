@@ -78,7 +78,7 @@ attributes:
     support: full
     platforms: linux
 requirements:
-  - qemu.qmp (Debian package python3-qemu-qmp, or from PyPI)
+  - qemu.qmp (from PyPI; Debian 14 and Ubuntu 26.04 have it as python3-qemu-qmp)
   - root on the managed host, or the right to open the socket
 notes:
   - QEMU serves one client of the socket at a time. Another program that holds it makes this module wait.
