@@ -462,6 +462,17 @@ def test_under_systemd_it_serves_and_comes_back_after_a_reboot(play, systemd_lab
     assert host.run(["systemctl", "list-unit-files", "--no-legend", "virtnet-*"], check=False).stdout == ""
 
 
+def test_under_systemd_a_plain_daemon_may_be_chosen_but_not_beside_a_unit(play, systemd_lab):
+    host = systemd_lab
+    run(play, host, LAB, supervisor="daemon")
+    (result,) = play(host, [fails(task(LAB))])
+    assert "service 'dnsmasq-lab' is kept by 'daemon'" in result.msg
+    assert "'supervisor: daemon'" in result.msg
+    gone = task({"name": "lab", "state": "absent"}, supervisor="daemon")
+    assert play(host, [gone, task(LAB)])[-1].changed
+    assert running(host) == 1
+
+
 def test_under_systemd_it_serves_inside_a_namespace(play, systemd_lab):
     host = systemd_lab
     host.run(["ip", "netns", "add", "r1"])

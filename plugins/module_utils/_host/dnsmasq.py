@@ -49,7 +49,8 @@ class Dnsmasq:
     # -- observation -----------------------------------------------------------------------------
 
     def observe(self, wants: list[Want], everything: bool = False) -> DnsmasqWorld:
-        self._supervisor = supervisor.find(wants[0].supervisor if wants else "auto")
+        choice = wants[0].supervisor if wants else "auto"
+        self._supervisor = supervisor.find(choice, (_SERVICE + want.name for want in wants))
         kept = {want.name: want for want in wants if want.state != "absent"}
         interfaces = [Bridge(want.interface, want.netns, addresses=want.addresses) for want in kept.values()]
         links = self._netlink.observe(interfaces)

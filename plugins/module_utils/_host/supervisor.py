@@ -15,6 +15,7 @@ Both kinds, `Systemd` and `Daemon`, offer the same, of many services at once:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Union
 
@@ -29,9 +30,19 @@ _BOOTED = Path("/run/systemd/system")
 Supervisor = Union[Systemd, Daemon]
 
 
-def find(choice: str) -> Supervisor:
-    """The supervisor by one of `CHOICES`; ``auto`` is systemd where it runs."""
+def find(choice: str, names: Iterable[str] = ()) -> Supervisor:
+    """The supervisor by one of `CHOICES`; ``auto`` is systemd where it runs.
+
+    Services of those `names` must not be kept by the other kind: two processes would be in each other's way.
+    """
     booted = _BOOTED.is_dir()
     if choice == "systemd" and not booted:
         raise HostError("supervisor: systemd does not run this host; use 'daemon' or 'auto'")
-    return Systemd() if choice == "systemd" or (choice == "auto" and booted) else Daemon()
+    systemd = choice == "systemd" or (choice == "auto" and booted)
+    found, other = (Systemd(), Daemon()) if systemd else (Daemon(), Systemd())
+    for name in sorted(set(names) & set(other.installed())):
+        raise HostError(
+            f"supervisor: service '{name}' is kept by '{other.kind}'; "
+            f"remove it by 'state: absent' with 'supervisor: {other.kind}' first, or go on using that"
+        )
+    return found
