@@ -26,9 +26,11 @@ from tests.integration.support.hypervisor import (
     offer_tun,
     prepare,
     processes,
+    wait_end,
 )
 
 NIC = {"bridge": "br-lab"}
+DISK = {"file": "a.qcow2", "size": "1M"}
 SCRIPT = '#!/bin/sh\necho "{what} $1 $(id -un) $(cat /sys/class/net/$1/operstate)" >> /run/said\n'
 
 
@@ -51,19 +53,15 @@ def script(host, path, text):
 
 def test_many_guests_are_one_transaction(play, host):
     several = [{"name": f"g{n}", **IDLE, "nics": [NIC]} for n in range(3)]
-    wrong = {**several[2], "arguments": ["-no-such-option"]}
-    failed, made, again, stopped = play(
-        host,
-        [
-            fails(guests(*several[:2], wrong)),
-            guests(*several),
-            guests(*several),
-            guests(*({"name": g["name"], "state": "stopped"} for g in several[:2])),
-        ],
-    )
+    seed, display = {"hostname": "x"}, {"type": "vnc", "password": "sesame"}
+    wrong = {**several[2], "disks": [DISK], "seed": seed, "display": display, "arguments": ["-no-such-option"]}
+    (failed,) = play(host, [fails(guests(*several[:2], wrong))])
     assert "guest-g2" in failed.msg and "no-such-option" in failed.msg
     assert failed.msg.endswith("Everything is as it was before")
-    # Nothing of the failed ones was in the way of the next.
+    assert left_over(host) == []
+
+    stopped_ones = [{"name": g["name"], "state": "stopped"} for g in several[:2]]
+    made, again, stopped = play(host, [guests(*several), guests(*several), guests(*stopped_ones)])
     assert [told["running"] for told in made["guests"]] == [True] * 3
     assert len({told["pid"] for told in made["guests"]}) == 3
     assert not again.changed
@@ -71,23 +69,6 @@ def test_many_guests_are_one_transaction(play, host):
     assert links(host) == {"lo", "br-lab", "g2-0"}
     (gone,) = play(host, [guests(purge=True)])
     assert gone.changed
-    assert left_over(host) == []
-
-
-def test_a_failed_start_leaves_nothing(play, host):
-    disk = {"file": "a.qcow2", "size": "1M"}
-    (failed,) = play(
-        host,
-        [
-            fails(
-                guest(
-                    **IDLE, nics=[NIC], disks=[disk], seed={"hostname": "x"}, arguments=["-bad"],
-                    display={"type": "vnc", "password": "sesame"},
-                )
-            )
-        ],
-    )  # fmt: skip
-    assert "-bad: invalid option" in failed.msg
     assert left_over(host) == []
 
 
@@ -102,7 +83,7 @@ def test_a_running_guest_that_is_changed(play, host):
             guest(memory="40M"),
             fails(guest(arguments=["-bad"], allow_restart=True)),
             guest(allow_restart=True),
-            guest(disks=[{"file": "a.qcow2", "size": "1M"}], allow_restart=True),
+            guest(disks=[DISK], allow_restart=True),
         ],
     )
     (before,), (after,) = first["guests"], moved["guests"]
@@ -123,50 +104,49 @@ def test_a_running_guest_that_is_changed(play, host):
     assert resized["guests"][0]["running"]
 
 
-def test_a_disk_grows_while_the_guest_is_stopped(play, host):
+def test_disks_grow_and_can_be_kept(play, host):
     def disk(size, **options):
-        return guest(**IDLE, disks=[{"file": "a.qcow2", "size": size}], **options)
+        return guest(**IDLE, disks=[{**DISK, "size": size}], **options)
 
-    running, pending, grown, smaller = play(
-        host, [disk("1M"), disk("2M"), disk("2M", state="stopped"), fails(disk("1M", state="stopped"))]
+    running, pending, grown, smaller, _absent = play(
+        host,
+        [
+            *(disk("1M"), disk("2M"), disk("2M", state="stopped"), fails(disk("1M", state="stopped"))),
+            guest(state="absent", keep_disks=True),
+        ],
     )
+    # While the guest runs it does not grow.
     assert not any("resize" in command for command in running.commands + pending.commands)
     assert any("resize" in command for command in grown.commands)
     assert "2M already" in smaller.msg
-    info = host.run(["qemu-img", "info", "--output=json", "/var/lib/virtnet/guests/web1/a.qcow2"]).stdout
-    assert json.loads(info)["virtual-size"] == 2 << 20
+    kept = "/var/lib/virtnet/guests/web1/a.qcow2"
+    assert left_over(host) == [kept]
+    assert json.loads(host.run(["qemu-img", "info", "--output=json", kept]).stdout)["virtual-size"] == 2 << 20
 
 
-def test_disks_that_were_made_can_be_kept(play, host):
-    disks = [{"file": "a.qcow2", "size": "1M"}]
-    play(host, [guest(**IDLE, disks=disks), guest(state="absent", keep_disks=True)])
-    assert left_over(host) == ["/var/lib/virtnet/guests/web1/a.qcow2"]
-
-
-def test_scripts_are_run_as_root_around_the_taps_life(play, host):
+def test_scripts_around_the_taps_life(play, host):
     up = script(host, "/run/up", SCRIPT.format(what="up"))
     down = script(host, "/run/down", SCRIPT.format(what="down"))
-    nic = {**NIC, "script": up, "downscript": down}
-    started, stopped = play(host, [guest(**IDLE, nics=[nic]), guest(state="stopped")])
-    said = host.path("/run/said").read_text().splitlines()
-    assert [line.split()[:3] for line in said] == [["up", "web1-0", "root"], ["down", "web1-0", "root"]]
-    assert f"{up} web1-0" in started.commands
-    assert stopped.commands[-2:] == [f"{down} web1-0", "ip link delete dev web1-0"]
-    assert links(host) == {"lo", "br-lab"}
-
-
-def test_a_script_that_fails_stops_the_start_but_not_the_end(play, host):
     bad = script(host, "/run/bad", "#!/bin/sh\necho no luck >&2\nexit 3\n")
-    started, _made, stopped = play(
+    started, stopped, not_started, _started, stopped_anyway = play(
         host,
         [
-            fails(guest(**IDLE, nics=[{**NIC, "script": bad}])),
-            guest(**IDLE, nics=[{**NIC, "downscript": bad}]),
+            guest(**IDLE, nics=[{**NIC, "script": up, "downscript": down}]),
+            guest(state="stopped"),
+            fails(guest(nics=[{**NIC, "script": bad}])),
+            guest(nics=[{**NIC, "downscript": bad}]),
             guest(state="stopped"),
         ],
     )
-    assert "'/run/bad web1-0' failed: no luck" in started.msg
-    assert stopped.warnings == ["'/run/bad web1-0' failed: no luck"]
+    said = [line.split() for line in host.path("/run/said").read_text().splitlines()]
+    assert [words[:3] for words in said] == [["up", "web1-0", "root"], ["down", "web1-0", "root"]]
+    # The tap was there each time.
+    assert [len(words) for words in said] == [4, 4]
+    assert f"{up} web1-0" in started.commands
+    assert stopped.commands[-2:] == [f"{down} web1-0", "ip link delete dev web1-0"]
+    # One that fails stops the start, but not the end.
+    assert "'/run/bad web1-0' failed: no luck" in not_started.msg
+    assert stopped_anyway.warnings == ["'/run/bad web1-0' failed: no luck"]
     assert links(host) == {"lo", "br-lab"}
 
 
@@ -234,7 +214,7 @@ def test_the_documented_examples(play, host, micro_cloud_image):
 def test_a_run_that_was_killed_is_made_good_by_the_next(play, host):
     os.mkfifo(host.path("/run/reached"))
     waits = script(host, "/run/up", "#!/bin/sh\necho $PPID > /run/reached\nexec sleep infinity\n")
-    task = guest(**IDLE, nics=[{**NIC, "script": waits}], disks=[{"file": "a.qcow2", "size": "1M"}])
+    task = guest(**IDLE, nics=[{**NIC, "script": waits}], disks=[DISK])
     run = play.start(host, [task])
     reached = os.open(host.path("/run/reached"), os.O_RDONLY | os.O_NONBLOCK)
     assert select.select([reached], [], [], 120)[0]
@@ -253,9 +233,10 @@ def test_a_run_that_was_killed_is_made_good_by_the_next(play, host):
 
 
 def test_a_guest_whose_process_was_killed_is_started_again(play, host):
-    first, again = play(host, [guest(**IDLE, nics=[NIC]), guest()])
-    assert not again.changed
+    (first,) = play(host, [guest(**IDLE, nics=[NIC])])
     host.run(["kill", "-KILL", str(first["guests"][0]["pid"])])
+    wait_end(host, first["guests"][0]["pid"])
+    assert links(host) == {"lo", "br-lab"}
     stale, started = play(host, [guest(state="stopped"), guest()])
     assert not stale.changed
     assert started["guests"][0]["running"]

@@ -19,29 +19,24 @@ NIC = {"bridge": "br-lab"}
 MAC = "52:54:00:00:00:01"
 QEMU_IMAGE = "/var/lib/virtnet/images/good.qcow2"
 
-#: Options of one guest, and what the message must say.
+#: Options of one guest, and what the message must say; only what was looked up on the host, the rest is for unit tests.
 REFUSED = [
     ({"nics": [{**NIC, "model": "e1001"}]}, ["nics[0].model", "'e1001'", "did you mean 'e1000'", "rtl8139"]),
     ({"machine": "q36"}, ["machine", "'q36'", "q35"]),
-    ({"cpu": "Pentium9"}, ["cpu", "'Pentium9'", "qemu64"]),
-    ({"memory": "900T"}, ["memory", "this host has"]),
     ({"nics": [{**NIC, "ifname": "busy"}]}, ["nics[0].ifname", "'busy' exists already"]),
     ({"nics": [{"bridge": "br-none"}]}, ["nics[0].bridge", "no bridge 'br-none'"]),
     ({"nics": [{**NIC, "script": "/run/plain"}]}, ["nics[0].script", "'/run/plain' is not executable"]),
     ({"nics": [{"type": "user", "hostfwd": [{"port": 2222}]}]}, ["nics.hostfwd", "2222", "in use"]),
     ({"nics": [{"type": "user", "hostfwd": [{"port": 99, "address": "203.0.113.9"}]}]}, ["203.0.113.9", "not one of"]),
     ({"display": {"type": "vnc", "number": 7}}, ["display.number", "5907", "in use"]),
-    ({"disks": [{"file": "none.qcow2"}]}, ["disks[0].file", "none.qcow2' does not exist"]),
     ({"disks": [{"file": "/run/plain"}]}, ["disks[0].file", "not a disk image"]),
     ({"disks": [{"file": "/run/torn.qcow2"}]}, ["disks[0].file", "not a disk image"]),
     ({"disks": [{"file": QEMU_IMAGE, "base": "/run/other"}]}, ["disks[0].base", "overlay over nothing"]),
     ({"disks": [{"file": "/var/secret/a.qcow2"}]}, ["disks[0].file", "user 'virtnet-qemu' cannot"]),
     ({"kernel": "/boot/none"}, ["kernel", "'/boot/none' does not exist"]),
-    ({"accel": "kvm"}, ["accel", "KVM"]),
     ({"user": "nobody9"}, ["user", "'nobody9'", "host_setup"]),
     ({"nics": [{"type": "bridge", "bridge": "br-lab"}]}, ["nics[0].type", "cannot open /dev/net/tun"]),
     ({"supervisor": "systemd"}, ["supervisor", "systemd does not run this host"]),
-    ({"emulator": "/usr/bin/none"}, ["emulator", "'/usr/bin/none'"]),
 ]
 
 
@@ -93,7 +88,7 @@ def test_what_another_guest_has_is_refused(play, host):
     first = {"name": "web1", **IDLE, "nics": [{**NIC, "mac": MAC}], "disks": [{"file": QEMU_IMAGE}]}
     display = {"type": "vnc", "number": 8}
     both = [{"name": name, **IDLE, "nics": [{**NIC, "mac": MAC}]} for name in ("a", "b")]
-    in_list, _made, mac, disk, number = play(
+    in_list, _made, mac, disk, number, _own = play(
         host,
         [
             fails(guests(*both)),
@@ -101,6 +96,8 @@ def test_what_another_guest_has_is_refused(play, host):
             fails(guest("web2", **IDLE, nics=[{"type": "user", "mac": MAC}])),
             fails(guest("web2", **IDLE, disks=[{"file": QEMU_IMAGE}])),
             fails(guest("web2", **IDLE, display=display)),
+            # Its own port, and disk, are not in its way.
+            guest(memory="40M", allow_restart=True),
         ],
     )
     assert f"nics[0].mac: {MAC} is also that of guest 'b'" in in_list.msg
@@ -116,8 +113,3 @@ def test_check_mode_takes_what_is_missing_for_granted(play, host):
     assert would.changed
     assert len(would.warnings) == 3
     assert all("in check mode it is taken for granted" in warning for warning in would.warnings)
-
-
-def test_a_port_of_its_own_is_not_in_its_way(play, host):
-    options = {**IDLE, "display": {"type": "vnc", "number": 8}}
-    play(host, [guest(**options), guest(**{**options, "memory": "40M"}, allow_restart=True)])

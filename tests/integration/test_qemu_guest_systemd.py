@@ -20,7 +20,6 @@ from tests.integration.support.hypervisor import (
     offer_tun,
     prepare,
     processes,
-    wait_end,
 )
 from tests.integration.support.systemd_host import SystemdHost
 
@@ -51,23 +50,26 @@ def test_a_guest_is_a_unit_with_its_taps(play, host, micro_cloud_image):
     assert "ifname=web1-0," in command and "ifname=web1-1,script=no,downscript=no,queues=2" in command
     assert first.commands[-1].startswith("/usr/bin/qemu-system-x86_64 ")
 
-    # Powered off from inside: systemd removes what it had made.
-    inside(host, "web1", "sh", "-c", "(sleep 1; poweroff) > /dev/null 2>&1 &")
-    wait_end(host, told["pid"])
-    host.run(["systemctl", "stop", UNIT])
-    assert state(host) == "inactive"
-    assert links(host) == {"lo", "br-lab"}
-
     # A stop by systemd, as when the host shuts down, is one by the power button.
-    play(host, [guest()])
     inside(host, "web1", "true")
     host.run(["systemctl", "stop", UNIT], timeout=50)
     assert state(host) == "inactive"
-    journal = host.run(["journalctl", "--output=cat", f"--unit={UNIT}"]).stdout
-    assert "terminating on signal" not in journal
+    assert "terminating on signal" not in host.run(["journalctl", "--output=cat", f"--unit={UNIT}"]).stdout
+    assert links(host) == {"lo", "br-lab"}
+
     (absent,) = play(host, [guest(state="absent")])
     assert absent.changed
     assert left_over(host) == []
+
+
+def test_a_guest_that_ends_by_itself_leaves_no_tap(play, host):
+    (result,) = play(host, [guest(**IDLE, nics=[NIC])])
+    assert "web1-0" in links(host)
+    # To QEMU this signal is a command to end well.
+    host.run(["kill", "-TERM", str(result["guests"][0]["pid"])])
+    host.run(["systemctl", "stop", UNIT])
+    assert state(host) == "inactive"
+    assert links(host) == {"lo", "br-lab"}
 
 
 def test_a_boot_starts_the_guests_that_are_to_start(play, host):
