@@ -16,6 +16,7 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.yaml import yaml_dump
 
+from ._host import libraries
 from ._host.errors import HostError
 from ._host.lock import host_lock
 from ._plan import Change, check_unique, plan, shown
@@ -30,6 +31,7 @@ def run_module(spec: type[Resource], adapter: Callable[[], Any]) -> None:
         required_one_of=[("config", "name")],
         supports_check_mode=True,
     )
+    libraries.find_more()
     try:
         wants = parse(spec, module.params)
         result = reconcile(spec, adapter(), wants, module.params["purge"], module.check_mode)

@@ -78,7 +78,8 @@ attributes:
     support: full
     platforms: linux
 requirements:
-  - qemu.qmp (from PyPI; Debian 14 and Ubuntu 26.04 have it as python3-qemu-qmp)
+  - qemu.qmp, of the module's Python or in the virtual environment C(/opt/virtnet/venv), which the role
+    P(virtnet.qemu.host_setup#role) makes
   - root on the managed host, or the right to open the socket
 notes:
   - QEMU serves one client of the socket at a time. Another program that holds it makes this module wait.

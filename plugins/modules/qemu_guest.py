@@ -24,7 +24,8 @@ extends_documentation_fragment:
   - virtnet.qemu.common.netlink
 requirements:
   - QEMU 6.0 or newer, with qemu-img
-  - qemu.qmp (Debian package python3-qemu-qmp)
+  - qemu.qmp, of the module's Python or in the virtual environment C(/opt/virtnet/venv), which the role
+    P(virtnet.qemu.host_setup#role) makes
   - xorriso, for O(seed)
 options:
   name:

@@ -14,7 +14,9 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from tests.integration.support import Player, TaskResult
+import pytest
+
+from tests.integration.support import TaskResult, fails
 from tests.integration.support.packages import Repository
 from tests.sandbox import Sandbox
 
@@ -59,12 +61,6 @@ def said(results: list[TaskResult], task: str) -> TaskResult:
 
 def changed(results: list[TaskResult]) -> list[str]:
     return [result.task for result in results if result.changed]
-
-
-def python(play: Player, host: Sandbox, **options: Any) -> str:
-    """The Python that other roles are told to use."""
-    show = {"ansible.builtin.debug": {"var": "host_setup_python"}}
-    return play(host, [role(tasks_from="interpreter"), show], **options)[-1]["host_setup_python"]
 
 
 def allowed(host: Sandbox, path: str = CONF) -> list[str]:
@@ -161,40 +157,31 @@ def test_a_qemu_built_from_source_and_ipv6(play, host, lan):
     assert not host.path("/usr/local/etc/qemu").exists()
 
 
-def test_debian_13_gets_what_is_missing_from_its_packages(play, host, tmp_path):
-    become(host, "13")
-    offered = ("python3-netaddr", "python3-pyroute2", "python3-qemu-qmp", "virtnet-test-tool")
-    Handmade(tmp_path, dict.fromkeys(offered, {})).offer(host)
-    wanted = {**OWN_PYTHON, "host_setup_packages": ["virtnet-test-tool", "dnsmasq-base"]}
-    would = said(play(host, [role()], check=True, vars=wanted), "Say which packages are missing")
-    missing = [name for name in offered if not installed(host, name)]
-    assert (would.msg, would.changed) == (f"Would install: {', '.join(missing)}", True)
-
-    results = play(host, [role()], vars=wanted)
-    assert all(installed(host, name) for name in missing)
-    assert said(results, "Install the library to control QEMU").status == "skipped"
-    assert python(play, host, vars=wanted).startswith("/usr/bin/python3")
-    assert not host.path("/opt/virtnet").exists()
-
-
-def test_debian_12_gets_a_virtual_environment_for_what_it_has_no_package_of(play, host, tmp_path):
-    become(host, "12")
-    packages = {name: {} for name in ("python3-netaddr", "python3-pyroute2")}
-    Handmade(tmp_path, packages | {"python3-packaging": library("packaging")}).offer(host)
+@pytest.mark.parametrize("release", ["12", "13"])
+def test_the_distributions_python_gets_packages_and_an_environment_for_the_rest(play, host, tmp_path, release):
+    become(host, release)
+    offered = ("python3-netaddr", "python3-pyroute2", "virtnet-test-tool")
+    Handmade(tmp_path, {**dict.fromkeys(offered, {}), "python3-packaging": library("packaging")}).offer(host)
     with zipfile.ZipFile(host.path("/run") / wheel_name("qemu.qmp"), "w") as wheel:
         for path, content in files_of("qemu.qmp").items():
             wheel.writestr(path, content)
+    wanted = {**OWN_PYTHON, "host_setup_packages": ["virtnet-test-tool", "dnsmasq-base"]}
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/run"}
+    ask = {"virtnet.qemu.guest_exec": {"name": "web1", "argv": ["true"]}}
+    missing = [name for name in (*offered[:1], "python3-packaging", *offered[1:]) if not installed(host, name)]
     before = state(host)
-    play(host, [role()], vars=OWN_PYTHON, env=offline)
-    assert changed(play(host, [role()], vars=OWN_PYTHON, env=offline)) == []
-    chosen = python(play, host, vars=OWN_PYTHON)
-    assert chosen == "/opt/virtnet/venv/bin/python"
-    where = host.run([chosen, "-c", "import packaging, qemu.qmp as q; print(q.__file__, packaging.__file__)"]).stdout
-    # The rest comes from the distribution.
-    assert [path.split("/lib/")[0] for path in where.split()] == ["/opt/virtnet/venv", "/usr"]
+    would = said(play(host, [role()], check=True, vars=wanted), "Say which packages are missing")
+    assert (would.msg, would.changed) == (f"Would install: {', '.join(missing)}", True)
 
-    play(host, [role(tasks_from="teardown")], vars=OWN_PYTHON)
+    (without,) = play(host, [fails(ask)], vars=wanted)
+    assert without.msg.startswith("Failed to import the required Python library (qemu.qmp)")
+    play(host, [role()], vars=wanted, env=offline)
+    assert all(installed(host, name) for name in missing)
+    *again, found = play(host, [role(), fails(ask)], vars=wanted, env=offline)
+    assert changed(again) == []
+    assert "guest 'web1'" in found.msg
+
+    play(host, [role(tasks_from="teardown")], vars=wanted)
     assert not host.path("/opt/virtnet").exists()
     assert state(host) == before
 
@@ -214,9 +201,10 @@ def wheel_name(name: str) -> str:
     return f"{name}-{distribution(name).version}-py3-none-any.whl"
 
 
-def test_a_python_that_someone_chose_is_kept(play, host):
+def test_who_chose_another_python_sees_to_its_libraries(play, host):
     become(host, "12")
-    assert python(play, host) == play.python
+    play(host, [role()])
+    assert not host.path("/opt/virtnet").exists()
 
 
 def test_another_distribution_is_refused_first(play, host):

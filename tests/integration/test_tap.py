@@ -224,7 +224,7 @@ def test_a_host_without_tun_is_told_so(play: Player, host):
     before = network(host)
     (result,) = play(host, [fails(tap(name="tap0"))])
     assert result.msg == (
-        "/dev/net/tun cannot be opened (No such file or directory); load the 'tun' module and run as root. "
+        "/dev/net/tun cannot be opened (No such file or directory); load the kernel module 'tun', and run as root. "
         "Everything is as it was before"
     )
     assert network(host) == before

@@ -20,15 +20,17 @@ import traceback
 from contextlib import suppress
 from typing import Any
 
+from .._spec.guest_exec import Command, Outcome
+from . import libraries
+from .errors import HostError
+
+libraries.find_more()
 try:
     from qemu.qmp import ExecuteError, QMPClient, QMPError
 except ImportError:
     IMPORT_ERROR: str | None = traceback.format_exc()
 else:
     IMPORT_ERROR = None
-
-from .._spec.guest_exec import Command, Outcome
-from .errors import HostError
 
 # It warns of each answer to a client before us; that is expected here, and without a handler it goes to stderr.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())

@@ -12,13 +12,12 @@ import platform
 import posixpath
 import socket
 import stat
-import sys
 from collections.abc import Iterable, Iterator
 
 from .._spec.guest_claims import places
 from .._spec.guest_definition import Definition
 from .._spec.guest_world import Emulator, Facts, File
-from . import command, disk, guest_bridge_helper, guest_user, supervisor
+from . import command, disk, guest_bridge_helper, guest_user, libraries, supervisor
 from .errors import HostError
 
 _TOOLS = ("qemu-img", "xorriso")
@@ -44,7 +43,7 @@ def gather(definitions: list[tuple[str, Definition]], emulators: dict[str | None
         arch=arch(),
         memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         unprivileged_port=_unprivileged_port(),
-        python=sys.executable,
+        python=libraries.interpreter(),
         supervisors={choice: supervisor.find(choice).kind for choice in {d.supervisor for d in whole}},
         emulators=emulators,
         accounts={user: guest_user.account(user, arch()) for user in users},

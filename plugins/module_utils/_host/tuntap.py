@@ -43,7 +43,9 @@ def attach(name: str, flags: tuple[str, ...]) -> int:
     try:
         fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
     except OSError as exc:
-        raise HostError(f"/dev/net/tun cannot be opened ({exc.strerror}); load 'tun', and run as root") from exc
+        raise HostError(
+            f"/dev/net/tun cannot be opened ({exc.strerror}); load the kernel module 'tun', and run as root"
+        ) from exc
     try:
         fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), bits))
     except OSError:

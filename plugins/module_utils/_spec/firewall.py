@@ -108,7 +108,7 @@ def _to_host(network: NetworkFirewall) -> Iterator[PacketRule]:
         yield PacketRule("accept", 6, protocol="udp", destination_port="547")
     if network.dns:
         yield from (PacketRule("accept", protocol=protocol, destination_port="53") for protocol in ("udp", "tcp"))
-    yield from _neighbours(network, "nd-router-solicit")
+    yield from _icmpv6("nd-router-solicit", *_NEIGHBOURS)
     yield PacketRule(REFUSE)
 
 
@@ -121,14 +121,14 @@ def _from_host(network: NetworkFirewall) -> Iterator[PacketRule]:
         # Answers to a broadcast belong to no connection.
         yield PacketRule("accept", 4, protocol="udp", source_port="67")
         yield PacketRule("accept", 6, protocol="udp", source_port="547")
-    yield from _neighbours(network, "nd-router-advert")
+    # What `REFUSE` tells a guest belongs to no connection either.
+    yield PacketRule("accept", 4, protocol="icmp", icmp_type="destination-unreachable")
+    yield from _icmpv6("destination-unreachable", "nd-router-advert", *_NEIGHBOURS)
     yield PacketRule(REFUSE)
 
 
-def _neighbours(network: NetworkFirewall, router: str) -> Iterator[PacketRule]:
-    if network.dhcp or network.dns or network.model != "isolated":
-        for kind in (router, *_NEIGHBOURS):
-            yield PacketRule("accept", 6, protocol="ipv6-icmp", icmp_type=kind)
+def _icmpv6(*types: str) -> Iterator[PacketRule]:
+    return (PacketRule("accept", 6, protocol="ipv6-icmp", icmp_type=one) for one in types)
 
 
 def _from_guests(network: NetworkFirewall) -> Iterator[PacketRule]:

@@ -20,12 +20,19 @@ FAMILIES = {"ip": 4, "ip6": 6}
 KERNEL_CHAINS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 PREFIX = "vn-"
 MARK = "virtnet.qemu"
-#: RFC 4861: the names that nft has for them -> the numbers that ip6tables-save prints.
-_ICMPV6_TYPES = {
-    "nd-router-solicit": 133,
-    "nd-router-advert": 134,
-    "nd-neighbor-solicit": 135,
-    "nd-neighbor-advert": 136,
+#: Match and types of ICMP, RFC 792, and of ICMPv6, RFC 4443 and 4861: nft's name -> what iptables-save prints.
+_ICMP = {
+    4: ("-m icmp --icmp-type", {"destination-unreachable": 3}),
+    6: (
+        "-m icmp6 --icmpv6-type",
+        {
+            "destination-unreachable": 1,
+            "nd-router-solicit": 133,
+            "nd-router-advert": 134,
+            "nd-neighbor-solicit": 135,
+            "nd-neighbor-advert": 136,
+        },
+    ),
 }
 
 
@@ -59,7 +66,8 @@ def _matches(rule: PacketRule) -> Iterator[str]:
         yield "-m addrtype --dst-type LOCAL"
     yield from _ports(rule)
     if rule.icmp_type:
-        yield f"-m icmp6 --icmpv6-type {_ICMPV6_TYPES[rule.icmp_type]}"
+        match, types = _ICMP[rule.version]
+        yield f"{match} {types[rule.icmp_type]}"
     if rule.dnatted or rule.state:
         # The other way round than nft prints them.
         states = ["DNAT"] if rule.dnatted else reversed(rule.state.upper().split(","))

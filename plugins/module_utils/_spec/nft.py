@@ -56,7 +56,7 @@ def _tells_version(rule: PacketRule) -> bool:
 
 def _protocol(rule: PacketRule) -> list[str]:
     if rule.icmp_type:
-        return [f"icmpv6 type {rule.icmp_type}"]
+        return [f"{'icmpv6' if rule.version == 6 else 'icmp'} type {rule.icmp_type}"]
     ports = [("sport", rule.source_port), ("dport", rule.destination_port)]
     matches = [f"{rule.protocol} {word} {port}" for word, port in ports if port]
     return matches or ([f"meta l4proto {rule.protocol}"] if rule.protocol else [])

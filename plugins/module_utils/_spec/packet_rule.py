@@ -17,10 +17,10 @@ class PacketRule:
     """What a packet must be, and what becomes of it.
 
     A leading '!' negates an address or interface. Ports are ``N`` or ``N-M``. ``version`` is 4 or 6, ``None`` for both.
-    ``local``: addressed to this host. ``dnatted``: its connection went through a forward. ``icmp_type``: of ICMPv6, by
-    nft's name. ``verdict``: accept, drop, return, masquerade, snat, dnat, redirect, or "jump CHAIN", "goto CHAIN",
-    "reject with REASON" (``tcp-reset`` or ``admin-prohibited``). ``to_address`` with a prefix length maps a whole
-    network one to one.
+    ``local``: addressed to this host. ``dnatted``: its connection went through a forward. ``icmp_type``: of ICMP or
+    ICMPv6, by nft's name. ``verdict``: accept, drop, return, masquerade, snat, dnat, redirect, or "jump CHAIN",
+    "goto CHAIN", "reject with REASON" (``tcp-reset`` or ``admin-prohibited``). ``to_address`` with a prefix length
+    maps a whole network one to one.
     """
 
     verdict: str

@@ -15,6 +15,8 @@ import socket
 import sys
 import threading
 
+#: The size of struct in6_pktinfo, ipv6(7).
+PACKET_INFO = 20
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 # Longer than any answer takes on a busy machine; only what is lost without a word waits for it.
 PATIENCE = 5.0
@@ -43,14 +45,16 @@ def accept_all(server: socket.socket, name: str, port: int) -> None:
 
 def answer_all(server: socket.socket, name: str, port: int) -> None:
     while True:
-        _data, client = server.recvfrom(1024)
-        server.sendto(answer(name, client, port), client)
+        _data, asked, _flags, client = server.recvmsg(1024, socket.CMSG_SPACE(PACKET_INFO))
+        # From the address that was asked, not from the one nearest to who asked.
+        server.sendmsg([answer(name, client, port)], asked, 0, client)
 
 
 def serve(name: str, protocol: str, port: int) -> str:
     server = socket.socket(socket.AF_INET6, KINDS[protocol])
     server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     server.bind(("::", port))
     if protocol == "tcp":
         server.listen(64)
