@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -208,6 +209,15 @@ def test_a_changed_definition_is_seen_and_takes_a_restart(keeper):
     assert keeper.state("test")["digest"] == new.digest
 
 
+@pytest.fixture
+def nohup() -> Iterator[None]:
+    """Whatever the test starts ignores SIGHUP, as below nohup(1)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("nohup")
 def test_a_service_is_asked_to_read_its_files_again(keeper):
     os.mkfifo(keeper.host.path("/run/said"))
     script = f"trap 'echo again > /run/said' HUP; touch {READY}; while :; do sleep infinity & wait $!; done"

@@ -104,8 +104,7 @@ def _become(service: Service, identity: _Identity, pid_file: Path, log: Path, re
         os.setsid()
         files.write(pid_file, process.identity(os.getpid()))
         _redirect(log)
-        # Python ignores it, and what is ignored stays so in the program.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        _heed_signals()
         os.chdir("/")
         os.umask(0o022)
         for name, value in service.limits:
@@ -121,6 +120,14 @@ def _become(service: Service, identity: _Identity, pid_file: Path, log: Path, re
         os.write(report, str(exc).encode())
     finally:
         os._exit(127)
+
+
+def _heed_signals() -> None:
+    """What Python ignores, and who started it (nohup), would stay ignored in the program."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _redirect(log: Path) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from tests.sandbox import Sandbox
 
@@ -32,9 +33,16 @@ def packet_rules(host: Sandbox) -> str:
             entry["elem"].sort(key=json.dumps)
         place = f"{entry['family']} {entry.get('table')} {entry['chain'] if kind == 'rule' else kind + entry['name']}"
         places.setdefault(place, []).append(json.dumps(entry, sort_keys=True))
-    saved = "".join(host.run([f"{tool}-save"]).stdout for tool in ("iptables", "ip6tables"))
+    saved = [table for tool in ("iptables", "ip6tables") for table in _tables(host.run([f"{tool}-save"]).stdout)]
+    return "\n".join([*(line for place in sorted(places) for line in places[place]), *saved])
+
+
+def _tables(saved: str) -> Iterator[str]:
+    """Those of iptables-save that say anything: one that was used once stays, with the kernel's chains empty."""
     lines = [line.partition(" [")[0] for line in saved.splitlines() if not line.startswith("#")]
-    return "\n".join([*(line for place in sorted(places) for line in places[place]), *lines])
+    for table in "\n".join(lines).split("COMMIT"):
+        if any(not line.startswith("*") and not line.endswith(" ACCEPT") for line in table.strip().splitlines()):
+            yield table
 
 
 def wrap(host: Sandbox, tool: str, script: str) -> None:
