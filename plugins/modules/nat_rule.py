@@ -106,6 +106,12 @@ options:
     type: str
     choices: [auto, nftables, iptables]
     default: auto
+  exclusive:
+    description:
+      - Whether a listed network is to have no other rules than those that are listed; others of it are removed.
+      - An entry that is V(absent) is enough to list a network.
+    type: bool
+    default: false
   state: &state
     description: Whether the rule is to exist.
     type: str

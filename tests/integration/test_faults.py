@@ -12,17 +12,20 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.support import Player, fails
-from tests.integration.support.links import ip, links, network
+from tests.integration.support.links import ip, network
 from tests.sandbox import Sandbox
 
 COUNT = 60
 LOCK = "/run/virtnet/lock"
+#: The links that a run has made and not finished, written before the first and removed after the last.
+UNFINISHED = "/run/virtnet/unfinished.json"
 # With MAC addresses, since the kernel draws them by lot.
 MADE = {
     "bridge": [
@@ -45,14 +48,14 @@ MADE = {
 }
 
 
-def holder(host: Sandbox) -> int:
+def holder(host: Sandbox) -> int | None:
     """The process that has the host's lock: the module at work (proc_locks(5))."""
     inode = host.path(LOCK).stat().st_ino
     for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
         _number, kind, _mode, _access, pid, place, *_range = line.split()
         if kind == "FLOCK" and int(place.rpartition(":")[2]) == inode:
             return int(pid)
-    raise AssertionError("no module is at work")
+    return None
 
 
 def kill_after(play: Player, host: Sandbox, task: dict[str, Any], count: int) -> None:
@@ -62,35 +65,41 @@ def kill_after(play: Player, host: Sandbox, task: dict[str, Any], count: int) ->
     told: set[str] = set()
     while len(told) < count:
         told.add(monitor.stdout.readline().split(":")[1])
-    module = holder(host)
-    os.kill(module, signal.SIGKILL)
-    (killed,) = run.finish()
-    assert killed.failed
+    if module := holder(host):
+        os.kill(module, signal.SIGKILL)
+    run.finish()
     monitor.kill()
     monitor.communicate()
 
 
-@pytest.mark.parametrize(("module", "count"), [("bridge", 1), ("tap", COUNT // 3), ("veth", COUNT)])
-def test_what_a_killed_run_began_is_completed(play: Player, host, new_host, module, count):
-    task = {f"virtnet.qemu.{module}": {"config": MADE[module]}}
-    other = new_host()
-    for each in (host, other):
-        ip(each, "netns", "add", "blue")
-        ip(each, "link", "add", "br-mine", "address", "52:54:00:00:00:01", "type", "bridge")
-    before = network(host)
-    kill_after(play, host, task, count)
-    assert len(links(host)) < len(links_of_whole(play, other, task))
+def killed_in_the_middle(play: Player, new_host: Callable[[], Sandbox], task: dict[str, Any], count: int) -> Sandbox:
+    """A host where a run of the task was killed; on a busy machine the news of links may come when all is done."""
+    for _try in range(5):
+        host = prepared(new_host())
+        kill_after(play, host, task, count)
+        if host.path(UNFINISHED).exists():
+            return host
+    raise AssertionError("every run was over before it was killed")
 
+
+def prepared(host: Sandbox) -> Sandbox:
+    ip(host, "netns", "add", "blue")
+    ip(host, "link", "add", "br-mine", "address", "52:54:00:00:00:01", "type", "bridge")
+    return host
+
+
+@pytest.mark.parametrize(("module", "count"), [("bridge", 1), ("tap", 5), ("veth", COUNT)])
+def test_what_a_killed_run_began_is_completed(play: Player, new_host, module, count):
+    task = {f"virtnet.qemu.{module}": {"config": MADE[module]}}
+    whole = prepared(new_host())
+    before = network(whole)
+    play(whole, [task])
+
+    host = killed_in_the_middle(play, new_host, task, count)
     again, idle = play(host, [task, task])
     assert again.changed and not idle.changed
-    assert network(host) == network(other)
+    assert network(host) == network(whole)
     assert [path.name for path in host.path("/run/virtnet").iterdir()] == ["lock"]
     absent = [{"name": entry["name"], "state": "absent"} for entry in MADE[module]]
     play(host, [{f"virtnet.qemu.{module}": {"config": absent}}])
     assert network(host) == before
-
-
-def links_of_whole(play: Player, other: Sandbox, task: dict[str, Any]) -> dict[str, Any]:
-    """The links of a host where nothing was killed."""
-    play(other, [task])
-    return links(other)

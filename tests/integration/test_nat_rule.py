@@ -328,6 +328,19 @@ def test_purge_removes_what_is_not_listed_and_ours(play: Player, host: Sandbox):
     assert packet_rules(host) == before
 
 
+def test_what_is_listed_of_a_network_can_be_all_of_it(play: Player, host: Sandbox, backend):
+    lab, dmz = ({**DNAT, "network": name, "destination_port": port} for name, port in (("lab", "1"), ("dmz", "2")))
+    out = {**MASQUERADE, "network": "lab"}
+    play(host, [rules(backend, lab, dmz, out)])
+    less, again = play(host, [rules(backend, out, exclusive=True)] * 2)
+    assert (less.changed, again.changed) == (True, False)
+    listing = packet_rules(host)
+    assert "lab/ssh" not in listing
+    assert "lab/out" in listing and "dmz/ssh" in listing
+    play(host, [rules(backend, absent(lab), exclusive=True)])
+    assert "lab/" not in packet_rules(host)
+
+
 def test_a_name_is_changed_in_place_and_may_move(play: Player, host: Sandbox, backend):
     """The same port under another name and in another network, in one run; a kept neighbour keeps its hairpin."""
     neighbour = {**DNAT, "name": "web", "destination_port": "80", "hairpin": "192.168.4.0/24"}

@@ -13,7 +13,7 @@ from .base import SpecError
 from .mac_address import check_macs, derived_mac
 
 #: What a NIC in an inventory has besides the options of the module: the network role makes a reservation of it.
-_OF_NETWORKS = ("network", "address")
+_OF_NETWORKS = ("network", "address", "address6")
 
 
 def with_macs(guests: list[dict[str, Any]], fleet: str, host: str) -> list[dict[str, Any]]:

@@ -57,12 +57,18 @@ ARGUMENT_SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
-RUN_OPTIONS = {"backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"}}
+RUN_OPTIONS = {
+    "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
+    "exclusive": {"type": "bool", "default": False},
+}
 
 
 @dataclass(frozen=True)
 class NatRule(Resource):
-    """``version`` is 4 or 6. A leading '!' negates an address or interface; ports are ``N`` or ``N-M``."""
+    """``version`` is 4 or 6. A leading '!' negates an address or interface; ports are ``N`` or ``N-M``.
+
+    ``exclusive``: its network has no other rules than those that are listed.
+    """
 
     name: str
     network: str
@@ -82,6 +88,7 @@ class NatRule(Resource):
     hairpin: str | None = None
     state: str = "present"
     backend: str = "auto"
+    exclusive: bool = False
 
     @property
     def key(self) -> tuple[str | None, str, str]:
@@ -95,6 +102,7 @@ def parse(params: dict[str, Any]) -> NatRule:
         netns=address.netns_name("netns", params["netns"]),
         state=params["state"],
         backend=params["backend"],
+        exclusive=params["exclusive"],
     )
     # For a removal the names are enough, and what else is given need not fit any more.
     return known if known.state == "absent" else _complete(known, params)

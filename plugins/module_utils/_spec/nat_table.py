@@ -73,8 +73,13 @@ class NatRules(Entries):
 
     def _kept(self, items: list[Item]) -> list[Item]:
         listed = {(token(rule.network), rule.name) for rule in self.entries}
+        whole = {token(rule.network) for rule in self.entries if rule.exclusive}
         # What has no name is derived from what has one.
-        return [item for item in items if item.tag.name and (item.tag.network, item.tag.name) not in listed]
+        return [
+            item
+            for item in items
+            if item.tag.name and item.tag.network not in whole and (item.tag.network, item.tag.name) not in listed
+        ]
 
     def _items(self, layout: ModuleType, version: int | None) -> list[Item]:
         return [

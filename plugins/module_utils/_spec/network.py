@@ -2,299 +2,204 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A network as the inventory gives it (``virtnet_networks``), and the resources it is made of. Pure."""
+"""A network as the inventory gives it (``virtnet_networks``), parsed and complete. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any
 
-from . import address
+from . import address, network_forward
 from .base import SpecError
-from .mac_address import derived_mac
+from .network_forward import Forward, OneToOne
+from .network_member import Member, Reservation, members_of, reservations
+from .network_subnet import Subnet, parse_subnets
 
-#: The keys of one entry of ``forwards``.
-_FORWARD_KEYS = {"port", "guest", "address", "guest_port", "protocol"}
-
-
-@dataclass(frozen=True)
-class Forward:
-    """An inbound port: ``port`` of the host leads to ``guest_port`` of ``address``; both are ``N`` or ``N-M``."""
-
-    port: str
-    guest_port: str
-    protocol: str
-    address: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.protocol}-{self.port}"
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """A static DHCP lease."""
-
-    mac: str
-    address: str
-    hostname: str
+#: What the entry of every network may have, what those with a subnet, and what those of each model.
+_COMMON = ("name", "model", "bridge", "mtu", "stp")
+_SUBNET = (
+    *("subnet", "address", "dhcp_range", "subnet6", "address6", "dhcp6_range", "dhcp6_mode", "netns"),
+    *("dhcp", "dns", "domain", "dns_servers", "lease_time", "records", "routes", "dhcp_options"),
+)
+_ROUTER = ("gateway", "external_bridge", "external_addresses", "external_gateways")
+_KEYS = {
+    "isolated": (*_COMMON, *_SUBNET, "host_address"),
+    "routed": (*_COMMON, *_SUBNET, *_ROUTER),
+    "nat": (
+        *_COMMON,
+        *_SUBNET,
+        *_ROUTER,
+        "nat_address",
+        "nat_address6",
+        "nat_ipv6",
+        "forwards",
+        "one_to_one",
+        "uplink",
+    ),
+    "bridged": (*_COMMON, "uplink", "addresses", "dhcp_client"),
+}
+MODELS = tuple(_KEYS)
+#: The interfaces inside a network's namespace: to the guests, and of a virtual router to the outside.
+INSIDE, OUTSIDE = "eth0", "eth1"
 
 
 @dataclass(frozen=True)
 class Network:
     """One network of a host, complete: every default is filled in.
 
-    ``address`` is the host's own in the network, with prefix length; ``dhcp_range`` the first and last address
-    that is given out; ``nat_address`` a fixed source for what leaves (``None``: that of the way out); ``mtu`` in bytes.
+    ``netns`` is the namespace that serves the network in the host's place (``None``: the host does so); ``serves`` the
+    options of dnsmasq that are passed on as they are; ``external_addresses`` have a prefix length; ``uplink`` is the
+    interface that a bridged network takes as a port, and that one-to-one addresses are put on; ``mtu`` in bytes.
     """
 
     name: str
     model: str
     bridge: str
-    subnet: str
-    address: str
-    dhcp: bool = True
-    dhcp_range: tuple[str, str] | None = None
-    dns: bool = True
-    domain: str | None = None
-    dns_servers: tuple[str, ...] | None = None
     mtu: int | None = None
     stp: bool | None = None
-    nat_address: str | None = None
+    subnets: tuple[Subnet, ...] = ()
+    netns: str | None = None
+    host_access: bool = True
+    dhcp: bool = False
+    dns: bool = False
+    serves: tuple[tuple[str, Any], ...] = ()
+    external_bridge: str | None = None
+    external_addresses: tuple[str, ...] = ()
+    external_gateways: tuple[str, ...] = ()
+    nat_addresses: tuple[str, ...] = ()
+    nat_ipv6: bool = True
     forwards: tuple[Forward, ...] = ()
-    reservations: tuple[Reservation, ...] = field(default=())
+    one_to_one: tuple[OneToOne, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    uplink: str | None = None
+    addresses: tuple[str, ...] = ()
+    dhcp_client: bool = False
 
     @property
-    def gateway(self) -> str:
-        return self.address.partition("/")[0]
+    def interface(self) -> str:
+        """What the guests are behind, where the network is served."""
+        return INSIDE if self.netns else self.bridge
+
+    @property
+    def routes(self) -> bool:
+        return self.model in ("routed", "nat")
+
+    @property
+    def outside(self) -> str | None:
+        """The interface that one-to-one addresses are put on."""
+        return OUTSIDE if self.netns else self.uplink
+
+    @property
+    def meets(self) -> str | None:
+        """Where its subnets must be apart from those of others: a namespace, "" for the host, None for nowhere."""
+        return self.netns or ("" if self.host_access and self.subnets else None)
 
 
-def parse_networks(entries: list[dict[str, Any]], guests: list[dict[str, Any]], host: str, fleet: str) -> list[Network]:
-    """The networks of one host. `guests` tells reservations and where forwards lead; `host` and `fleet` their MACs."""
-    networks = []
-    for number, entry in enumerate(entries, 1):
-        name = entry.get("name")
-        if not isinstance(name, str):
-            raise SpecError(f"virtnet_networks: entry {number} has no 'name'")
-        try:
-            networks.append(_parse(entry, _members(name, guests, host, fleet)))
-        except SpecError as exc:
-            raise SpecError(f"virtnet_networks, '{name}': {exc}") from exc
-    _check_apart(networks)
-    return networks
+def parse_network(entry: dict[str, Any], guests: list[dict[str, Any]], host: str, fleet: str) -> Network:
+    """`guests` tells reservations and where forwards lead; `host` and `fleet` their MAC addresses."""
+    name = address.netns_name("name", entry["name"])
+    model = entry.get("model")
+    if model not in _KEYS:
+        raise SpecError(f"model: {model!r} is not a model; the models are {', '.join(_KEYS)}")
+    if unknown := sorted(set(entry) - set(_KEYS[model])):
+        raise SpecError(
+            f"'{unknown[0]}' is not a key of a network with the model {model}; "
+            f"the keys are {', '.join(sorted(_KEYS[model]))}"
+        )
+    common = {
+        "name": name,
+        "model": model,
+        "bridge": bridge_of(entry),
+        "mtu": address.mtu("mtu", entry.get("mtu")),
+        "stp": entry.get("stp"),
+    }
+    if model == "bridged":
+        return _bridged(entry, common)
+    return _served(entry, common, members_of(name, guests, host, fleet))
 
 
-def _parse(entry: dict[str, Any], members: list[Reservation]) -> Network:
-    import netaddr
+def bridge_of(entry: dict[str, Any]) -> str:
+    bridge = entry.get("bridge") or f"br-{entry['name']}"
+    if not entry.get("bridge") and len(bridge.encode()) > address.IFNAME_MAX:
+        raise SpecError(f"name: '{bridge}' would be too long for a bridge (15 bytes); give 'bridge' too")
+    return address.ifname("bridge", bridge)
 
-    known = {f.name for f in fields(Network)} - {"reservations"}
-    if unknown := sorted(set(entry) - known):
-        raise SpecError(f"'{unknown[0]}' is not a key of a network; the keys are {', '.join(sorted(known))}")
-    name = entry["name"]
-    address.netns_name("name", name)
-    bridge = entry.get("bridge") or f"br-{name}"
-    if "bridge" not in entry and len(bridge) > address.IFNAME_MAX:
-        raise SpecError(f"name: 'br-{name}' would be too long for a bridge (15 bytes); give 'bridge' too")
-    if not entry.get("subnet"):
-        raise SpecError("subnet: it is missing; give one such as 192.168.4.0/24")
-    subnet = netaddr.IPNetwork(address.network("subnet", entry["subnet"]))
-    if subnet.version != 4 or subnet.size < 4:
-        raise SpecError(f"subnet: '{subnet}' has no room for a host and a guest; give an IPv4 network up to /30")
-    own = _inside("address", str(entry.get("address") or subnet[1]).partition("/")[0], subnet)
+
+def _bridged(entry: dict[str, Any], common: dict[str, Any]) -> Network:
+    if not entry.get("uplink"):
+        raise SpecError("uplink: it is missing; name the interface that leads to the LAN")
     return Network(
-        name=name,
-        model=entry["model"],
-        bridge=address.ifname("bridge", bridge),
-        subnet=str(subnet),
-        address=f"{own}/{subnet.prefixlen}",
-        dhcp=bool(entry.get("dhcp", True)),
-        dhcp_range=_range(entry.get("dhcp_range"), subnet, own),
-        dns=bool(entry.get("dns", True)),
-        domain=entry.get("domain"),
-        dns_servers=_addresses("dns_servers", entry.get("dns_servers")),
-        mtu=address.mtu("mtu", entry.get("mtu")),
-        stp=entry.get("stp"),
-        nat_address=address.address("nat_address", entry["nat_address"]) if entry.get("nat_address") else None,
-        forwards=tuple(_forward(f, members, subnet) for f in entry.get("forwards") or ()),
-        reservations=_reservations(members, subnet, own),
+        **common,
+        uplink=address.ifname("uplink", entry["uplink"]),
+        addresses=tuple(address.interface_address("addresses", a) for a in entry.get("addresses") or ()),
+        dhcp_client=bool(entry.get("dhcp_client")),
     )
 
 
-def _inside(option: str, value: str, subnet: Any) -> str:
-    import netaddr
-
-    ip = netaddr.IPAddress(address.address(option, value))
-    if ip not in subnet or ip in (subnet.network, subnet.broadcast):
-        raise SpecError(f"{option}: '{value}' is not a host address of {subnet}")
-    return str(ip)
-
-
-def _range(given: Any, subnet: Any, own: str) -> tuple[str, str]:
-    import netaddr
-
-    if given is None:
-        first = subnet[2] if own == str(subnet[1]) else subnet[1]
-        return str(first), str(subnet[-2])
-    if not isinstance(given, (list, tuple)) or len(given) != 2:
-        raise SpecError(
-            f"dhcp_range: {given!r} is not a first and a last address, as in [192.168.4.100, 192.168.4.199]"
-        )
-    first, last = (_inside("dhcp_range", str(end), subnet) for end in given)
-    if netaddr.IPAddress(first) > netaddr.IPAddress(last):
-        raise SpecError(f"dhcp_range: {first} comes after {last}; give the lower address first")
-    return first, last
-
-
-def _addresses(option: str, values: list[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(address.address(option, v) for v in values)
-
-
-def _members(network: str, guests: list[dict[str, Any]], host: str, fleet: str) -> list[Reservation]:
-    """The guests' NICs on that network; the address is empty where the guest asks for none."""
-    found = []
-    for guest in guests:
-        for index, nic in enumerate(guest.get("nics") or ()):
-            if nic.get("network") == network:
-                mac = nic.get("mac") or derived_mac(fleet, host, guest["name"], index)
-                found.append(Reservation(address.mac("mac", mac), nic.get("address") or "", guest["name"]))
-    return found
-
-
-def _reservations(members: list[Reservation], subnet: Any, own: str) -> tuple[Reservation, ...]:
-    taken = {own: "the host"}
-    reserved = []
-    for member in members:
-        if not member.address:
-            continue
-        ip = _inside(f"address of guest '{member.hostname}'", member.address, subnet)
-        if ip in taken:
-            raise SpecError(f"address: {ip} is given to guest '{member.hostname}' and to {taken[ip]}; choose another")
-        taken[ip] = f"guest '{member.hostname}'"
-        reserved.append(Reservation(member.mac, ip, member.hostname))
-    return tuple(reserved)
-
-
-def _forward(entry: dict[str, Any], members: list[Reservation], subnet: Any) -> Forward:
-    if unknown := sorted(set(entry) - _FORWARD_KEYS):
-        raise SpecError(f"forwards: '{unknown[0]}' is not a key; the keys are {', '.join(sorted(_FORWARD_KEYS))}")
-    if "port" not in entry:
-        raise SpecError("forwards: an entry has no 'port'")
-    return Forward(
-        port=str(entry["port"]),
-        guest_port=str(entry.get("guest_port") or entry["port"]),
-        protocol=entry.get("protocol", "tcp"),
-        address=_forward_address(entry, members, subnet),
+def _served(entry: dict[str, Any], common: dict[str, Any], members: list[Member]) -> Network:
+    subnets = parse_subnets(entry, required=common["model"] != "isolated")
+    router = _router(entry, common)
+    serves = ("domain", "dns_servers", "lease_time", "records", "routes", "dhcp_options")
+    return Network(
+        **common,
+        **router,
+        subnets=subnets,
+        dhcp=bool(subnets) and bool(entry.get("dhcp", True)),
+        dns=bool(subnets) and bool(entry.get("dns", True)),
+        serves=tuple((key, entry[key]) for key in serves if entry.get(key) is not None),
+        nat_addresses=_nat_addresses(entry),
+        nat_ipv6=bool(entry.get("nat_ipv6", True)),
+        forwards=network_forward.forwards(entry.get("forwards") or (), members, subnets),
+        one_to_one=network_forward.one_to_one(entry.get("one_to_one") or (), members, subnets),
+        reservations=reservations(members, subnets),
+        uplink=_uplink(entry, router["netns"]),
     )
 
 
-def _forward_address(entry: dict[str, Any], members: list[Reservation], subnet: Any) -> str:
-    if entry.get("address"):
-        return _inside("forwards", entry["address"], subnet)
-    guest = entry.get("guest")
-    addresses = [m.address for m in members if m.hostname == guest]
-    if not addresses:
-        raise SpecError(f"forwards: port {entry['port']} leads to guest '{guest}', which has no NIC on this network")
-    if not addresses[0]:
-        raise SpecError(
-            f"forwards: port {entry['port']} leads to guest '{guest}'; give its NIC on this network an 'address'"
-        )
-    return addresses[0]
+def _uplink(entry: dict[str, Any], netns: str | None) -> str | None:
+    uplink = entry.get("uplink")
+    if entry.get("one_to_one") and not netns and not uplink:
+        raise SpecError("uplink: it is missing; name the interface that the addresses of 'one_to_one' are put on")
+    return address.ifname("uplink", uplink) if uplink else None
 
 
-def _check_apart(networks: list[Network]) -> None:
-    """No two networks of a host share a name, a bridge, an inbound port or an address."""
-    _check_single("name", [(n.name, n.name) for n in networks])
-    _check_single("bridge", [(n.bridge, n.name) for n in networks])
-    _check_single("forwards: port", [(f.name, n.name) for n in networks for f in n.forwards])
-    _check_subnets(networks)
+def _nat_addresses(entry: dict[str, Any]) -> tuple[str, ...]:
+    keys = ("nat_address", "nat_address6")
+    return tuple(address.address(key, entry[key]) for key in keys if entry.get(key))
 
 
-def _check_single(what: str, uses: list[tuple[str, str]]) -> None:
-    """Refuse a value that two networks use; `uses` are pairs of value and network."""
-    users: dict[str, str] = {}
-    for value, network in uses:
-        if value in users:
-            both = f"'{users[value]}' and '{network}'"
-            raise SpecError(f"virtnet_networks: {what} '{value}' is used twice, by {both}; choose another")
-        users[value] = network
+def _router(entry: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
+    """Who serves the network, and the outside of the one who does so in the host's place."""
+    isolated = common["model"] == "isolated"
+    gateway = entry.get("gateway", "host")
+    if gateway not in ("host", "namespace"):
+        raise SpecError(f"gateway: {gateway!r} is neither 'host' nor 'namespace'")
+    if isolated and entry.get("host_address"):
+        return {"netns": None, "host_access": True}
+    if not isolated and gateway == "host":
+        _refuse(entry, ("netns", *_ROUTER[1:]), "'gateway: namespace'")
+        return {"netns": None, "host_access": True}
+    serves = bool(entry.get("subnet") or entry.get("subnet6"))
+    netns = address.netns_name("netns", entry.get("netns") or f"vn-{common['name']}") if serves else None
+    outside = {} if isolated else _outside(entry)
+    return {"netns": netns, "host_access": False, **outside}
 
 
-def _check_subnets(networks: list[Network]) -> None:
-    """Of subnets in order, one that overlaps any other overlaps the one before it: they are nested or apart."""
-    import netaddr
-
-    ordered = sorted(networks, key=lambda n: netaddr.IPNetwork(n.subnet))
-    for lower, upper in zip(ordered, ordered[1:]):
-        if netaddr.IPNetwork(upper.subnet) in netaddr.IPNetwork(lower.subnet):
-            raise SpecError(
-                f"virtnet_networks: subnet {upper.subnet} of '{upper.name}' overlaps {lower.subnet} of '{lower.name}'; "
-                "choose another"
-            )
+def _refuse(entry: dict[str, Any], keys: tuple[str, ...], needed: str) -> None:
+    for key in keys:
+        if entry.get(key):
+            raise SpecError(f"{key}: it is of use with {needed} only; give that too, or take '{key}' away")
 
 
-def resources(networks: list[Network], host: str, fleet: str) -> dict[str, list[dict[str, Any]]]:
-    """What the modules are to make of the networks: a ``config`` list for each kind of resource."""
+def _outside(entry: dict[str, Any]) -> dict[str, Any]:
+    for key in ("external_bridge", "external_addresses"):
+        if not entry.get(key):
+            raise SpecError(f"{key}: it is missing; with 'gateway: namespace' the virtual router is plugged in there")
+    gateways = entry.get("external_gateways") or ()
     return {
-        "bridges": [_bridge(n, host, fleet) for n in networks],
-        "firewalls": [_firewall(n) for n in networks],
-        "nat_rules": [rule for n in networks if n.model == "nat" for rule in _nat_rules(n)],
-        "dnsmasq": [_dnsmasq(n) for n in networks if n.dhcp or n.dns],
+        "external_bridge": address.ifname("external_bridge", entry["external_bridge"]),
+        "external_addresses": tuple(
+            address.interface_address("external_addresses", a) for a in entry["external_addresses"]
+        ),
+        "external_gateways": tuple(address.address("external_gateways", a) for a in gateways),
     }
-
-
-def _bridge(network: Network, host: str, fleet: str) -> dict[str, Any]:
-    bridge = {
-        "name": network.bridge,
-        "addresses": [network.address],
-        "mac": derived_mac(fleet, host, network.bridge, 0),
-        "stp": network.stp,
-        "mtu": network.mtu,
-    }
-    return {k: v for k, v in bridge.items() if v is not None}
-
-
-def _firewall(network: Network) -> dict[str, Any]:
-    return {
-        "name": network.name,
-        "bridge": network.bridge,
-        "model": network.model,
-        "subnets": [network.subnet],
-        "dhcp": network.dhcp,
-        "dns": network.dns,
-    }
-
-
-def _nat_rules(network: Network) -> list[dict[str, Any]]:
-    way_out = {"network": network.name, "source": network.subnet, "destination": f"!{network.subnet}"}
-    if network.nat_address:
-        rules = [{"name": "out", "action": "snat", "to_address": network.nat_address, **way_out}]
-    else:
-        rules = [{"name": "out", "action": "masquerade", **way_out}]
-    for forward in network.forwards:
-        rules.append(
-            {
-                "name": forward.name,
-                "network": network.name,
-                "action": "dnat",
-                "protocol": forward.protocol,
-                "destination_port": forward.port,
-                "to_address": forward.address,
-                "to_port": forward.guest_port,
-                "hairpin": network.subnet,
-            }
-        )
-    return rules
-
-
-def _dnsmasq(network: Network) -> dict[str, Any]:
-    instance: dict[str, Any] = {
-        "name": network.name,
-        "interface": network.bridge,
-        "addresses": [network.address],
-        "dns": network.dns,
-        "reservations": [vars(r) for r in network.reservations],
-    }
-    if network.dhcp:
-        instance["ranges"] = [{"start": network.dhcp_range[0], "end": network.dhcp_range[1]}]
-    optional = {"domain": network.domain, "upstream": network.dns_servers, "mtu": network.mtu}
-    return {**instance, **{k: list(v) if isinstance(v, tuple) else v for k, v in optional.items() if v is not None}}

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from hypothesis import given, settings, strategies
 
@@ -19,7 +18,7 @@ HOOKS = {"chain in": "type filter hook input priority filter; policy accept;", "
 
 
 @strategies.composite
-def tables(draw: Any) -> Ruleset | None:
+def tables(draw: strategies.DrawFn) -> Ruleset | None:
     """A table as nft has one: a hooked chain, others, a map; its structure may be somebody else's work."""
     if draw(strategies.booleans()) and draw(strategies.booleans()):
         return None
@@ -102,7 +101,7 @@ def test_nft_is_led_from_any_table_to_any_other(before, after):
 
 
 @strategies.composite
-def saved(draw: Any) -> Ruleset | None:
+def saved(draw: strategies.DrawFn) -> Ruleset | None:
     """Our chains among those of iptables, and what the kernel's chains have of ours."""
     kernel = {
         name: draw(RULES.filter(bool))

@@ -15,8 +15,11 @@ from ansible_collections.virtnet.qemu.plugins.module_utils._host import process
 
 @pytest.fixture
 def sleeper():
-    """A process whose name has blanks and brackets, as /proc/PID/stat shows it."""
-    with subprocess.Popen(["sleep", "infinity"], env={"VIRTNET_DIGEST": "abc"}) as child:
+    """A process that goes on for ever. It has answered: before that, the kernel may not show its environment yet."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["cat"], env={"VIRTNET_DIGEST": "abc"}, stdin=pipe, stdout=pipe, bufsize=0) as child:
+        child.stdin.write(b"?")
+        assert child.stdout.read(1) == b"?"
         yield child
         child.kill()
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.network import parse_networks, resources
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.network_list import parse_networks
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.network_resources import resources
 
 LAB = {"name": "lab", "model": "nat", "subnet": "192.168.4.0/24"}
 WEB1 = {"name": "web1", "nics": [{"network": "lab", "address": "192.168.4.11", "mac": "52:54:00:00:00:11"}]}
@@ -21,9 +22,10 @@ def parse(*entries, guests=()):
 def test_defaults():
     (lab,) = parse(LAB)
     assert lab.bridge == "br-lab"
-    assert lab.address == "192.168.4.1/24"
-    assert lab.gateway == "192.168.4.1"
-    assert lab.dhcp_range == ("192.168.4.2", "192.168.4.254")
+    (subnet,) = lab.subnets
+    assert subnet.address == "192.168.4.1/24"
+    assert subnet.gateway == "192.168.4.1"
+    assert subnet.dhcp_range == ("192.168.4.2", "192.168.4.254")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_defaults():
     ],
 )
 def test_dhcp_range(given, expected):
-    assert parse({**LAB, **given})[0].dhcp_range == expected
+    assert parse({**LAB, **given})[0].subnets[0].dhcp_range == expected
 
 
 def test_a_nic_with_an_address_becomes_a_reservation_and_the_target_of_forwards():

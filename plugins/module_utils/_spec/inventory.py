@@ -1,0 +1,49 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All hosts of an inventory together: what is wrong with their networks and guests. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from . import address
+from .base import SpecError
+from .guest_list import on_bridges, with_macs
+from .mac_address import check_macs
+from .network_list import parse_networks
+
+
+def problems(hosts: Mapping[str, Mapping[str, Any]], fleet: str) -> list[str]:
+    """A sentence for each; `hosts` has ``networks`` and ``guests`` of each host, by its name."""
+    found = [problem for host, entry in hosts.items() for problem in _of_host(host, entry, fleet)]
+    return found or list(_sentence("", _check_macs, hosts, fleet))
+
+
+def _of_host(host: str, entry: Mapping[str, Any], fleet: str) -> Iterator[str]:
+    networks, guests = entry.get("networks") or [], entry.get("guests") or []
+    bad = list(_sentence(f"host '{host}': ", with_macs, guests, fleet, host))
+    # What follows takes guests for granted that are well formed.
+    yield from bad or _sentence(f"host '{host}': ", parse_networks, networks, guests, host, fleet)
+    if not bad and all(isinstance(network.get("name"), str) for network in networks):
+        yield from _sentence(f"host '{host}': ", on_bridges, guests, networks)
+
+
+def _sentence(prefix: str, check: Callable[..., Any], *args: Any) -> Iterator[str]:
+    try:
+        check(*args)
+    except SpecError as exc:
+        yield f"{prefix}{exc}"
+
+
+def _check_macs(hosts: Mapping[str, Mapping[str, Any]], fleet: str) -> None:
+    """The hosts may share a LAN, and then one MAC address twice takes both guests off it."""
+    check_macs(
+        (f"guest '{guest['name']}' of host '{host}', nics[{index}]", address.mac("mac", nic["mac"]))
+        for host, entry in hosts.items()
+        for guest in with_macs(entry.get("guests") or [], fleet, host)
+        for index, nic in enumerate(guest.get("nics") or ())
+        if nic.get("mac")
+    )
