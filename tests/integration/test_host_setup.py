@@ -20,6 +20,9 @@ from tests.integration.support import TaskResult, fails
 from tests.integration.support.packages import Repository
 from tests.sandbox import Sandbox
 
+pytestmark = pytest.mark.newest_end
+
+
 HELPER = "/usr/lib/qemu/qemu-bridge-helper"
 CONF = "/etc/qemu/bridge.conf"
 ALL = {

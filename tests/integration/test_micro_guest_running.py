@@ -9,8 +9,12 @@ from __future__ import annotations
 import socket
 import sys
 
+import pytest
+
 from tests.integration.support import lab
 from tests.integration.support.guest import PATIENCE, Guest, ethernet, has_device, nic
+
+pytestmark = pytest.mark.newest_end
 
 # Model -> driver. QEMU has igb from version 8 on.
 MODELS = {"virtio-net-pci": "virtio_net", "e1000": "e1000", "e1000e": "e1000e", "rtl8139": "8139cp", "igb": "igb"}

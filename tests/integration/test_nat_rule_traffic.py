@@ -22,6 +22,9 @@ BACKENDS = ["nftables", "iptables"]
 # usage: TARGET SOURCE: one datagram from port 700 to port 5999 of an address, a group or everyone.
 SENDER = """
 import socket, sys
+
+pytestmark = pytest.mark.newest_end
+
 target, source = sys.argv[1:]
 family = socket.AF_INET6 if ":" in target else socket.AF_INET
 sender = socket.socket(family, socket.SOCK_DGRAM)

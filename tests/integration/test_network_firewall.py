@@ -145,6 +145,7 @@ def may_reach(who: str, whom: str) -> bool:
     return who in REACHED[network_of(whom).removesuffix("-too")]
 
 
+@pytest.mark.newest_end
 @pytest.mark.parametrize(("backend", "br_netfilter"), [("nftables", 0), ("nftables", 1), ("iptables", 1)], ids=str)
 def test_each_model_keeps_its_promise(play: Player, site: Site, backend, br_netfilter):
     """The design's truth table, between everyone there is, of every network of every model on one host.
@@ -172,6 +173,7 @@ def test_each_model_keeps_its_promise(play: Player, site: Site, backend, br_netf
             assert reached == {(a, b) for a in targets for b in targets if a != b and may_reach(a, b)}
 
 
+@pytest.mark.newest_end
 def test_what_is_not_allowed_is_rejected_at_once(play: Player, site: Site, backend):
     play(site.host, [firewalls(backend, *map(wanted, NUMBERS))])
     for (protocol, version), answer in REJECTED.items():
@@ -182,6 +184,7 @@ def test_what_is_not_allowed_is_rejected_at_once(play: Player, site: Site, backe
         assert site.asks("host", address("isolated", 11, version), protocol) == REJECTED_HOST[protocol, version]
 
 
+@pytest.mark.newest_end
 def test_forwards_lead_into_a_nat_network_and_nothing_else_does(play: Player, site: Site, backend):
     forward = {"network": "nat", "action": "dnat", "protocol": "tcp", "destination_port": "2222", "to_port": str(PORT)}
     rules = [
@@ -207,6 +210,7 @@ def test_forwards_lead_into_a_nat_network_and_nothing_else_does(play: Player, si
         assert site.asks("lan", address("nat", 11, version)) == "Connection refused"
 
 
+@pytest.mark.newest_end
 def test_nothing_leaves_a_nat_network_with_an_address_of_its_own(play: Player, site: Site, backend):
     """A guest sends from an address outside its subnet, and in the middle of a connection nobody knows."""
     rules = {"name": "out", "network": "nat", "action": "masquerade", "source": subnet("nat", 4)}

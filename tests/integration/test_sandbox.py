@@ -17,6 +17,9 @@ import pytest
 from tests.sandbox import LanHost, Machine, Sandbox, SandboxError, link
 from tests.sandbox.initprocess import InitProcess
 
+pytestmark = pytest.mark.newest_end
+
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 10
 # Starts a host, says so, and waits to be killed.
