@@ -91,6 +91,8 @@ class Entries(Resource):
         return cls.table.observed(world, key)
 
     def target(self, world: RuleWorld, have: Table | None) -> Any:
+        if have is None and all(entry.state == "absent" for entry in self.entries):
+            return None
         world.require_place(self.key)
         layout = world.layout(self.key)
         rulesets = {}
