@@ -44,8 +44,10 @@ def _subnets(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                     yield fact["device"], f"{found['address']}/{found['prefix']}"
 
 
-def inventory_problems(hosts: Mapping[str, Mapping[str, Any]], fleet: str) -> list[str]:
+def inventory_problems(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], fleet: str) -> list[str]:
     """See the documentation in inventory_problems.yml."""
+    kinds = ("networks", "guests")
+    hosts = {name: {kind: hostvars[name].get(f"virtnet_{kind}") for kind in kinds} for name in names}
     return plainly(inventory.problems, hosts, fleet)
 
 
