@@ -15,6 +15,9 @@ description:
   - A bridge is changed in place and never re-made, so guests stay attached.
   - A bridge is always brought up.
   - An option that is not given is left as it is; on a new bridge the kernel's default holds.
+  - With O(uplink) the host's addresses and routes move between the physical NIC and the bridge, so that the host
+    stays on its LAN and open connections survive. Everything is on the new interface before it leaves the old one,
+    so a run that is killed loses nothing, and the next one completes it.
 extends_documentation_fragment:
   - virtnet.qemu.common
   - virtnet.qemu.common.netlink
@@ -35,11 +38,27 @@ options:
     description: Take every port that O(ports) does not list off the bridge.
     type: bool
     default: false
+  uplink: &uplink
+    description:
+      - The physical NIC that becomes a port of the bridge. An empty text takes the uplink away again.
+      - The bridge takes over the NIC's MAC address (unless O(mac) is given), all its addresses but the link-local ones,
+        its routes in every routing table, and what it does with router advertisements.
+      - All of it goes back to the NIC when the uplink is taken away or the bridge removed, with what came to the bridge
+        meanwhile (a DHCP lease, a route), but without the addresses listed under O(addresses).
+      - With O(stp=true) the NIC forwards nothing for twice O(forward_delay), and the host is away from its LAN so long.
+    type: str
+  uplink_addresses: &uplink_addresses
+    description:
+      - What becomes of the addresses and routes that the O(uplink) has when it joins.
+      - With V(flush) they are removed, for a bridge that gets its address otherwise, as by DHCP.
+    type: str
+    choices: [move, flush]
+    default: move
   addresses: &addresses
     description:
       - IPv4 and IPv6 addresses with prefix length, for example V(192.168.4.1/24) and V(fd00:4::1/64).
       - The list is complete, so another permanent address is removed.
-      - Addresses by DHCP or SLAAC and link-local ones stay.
+      - Addresses by DHCP or SLAAC and link-local ones stay, and so do those that came from the O(uplink).
     type: list
     elements: str
   stp: &stp
@@ -85,6 +104,8 @@ options:
       netns: *netns
       ports: *ports
       purge_ports: *purge_ports
+      uplink: *uplink
+      uplink_addresses: *uplink_addresses
       addresses: *addresses
       stp: *stp
       forward_delay: *forward_delay
@@ -112,6 +133,16 @@ EXAMPLES = r"""
     config:
       - {name: br-lab, addresses: [192.168.5.1/24]}
       - {name: br-back, mtu: 9000}
+
+- name: A bridge into the LAN, by the NIC that the host itself uses
+  virtnet.qemu.bridge:
+    name: br-lan
+    uplink: enp3s0
+
+- name: Give the NIC back what it had
+  virtnet.qemu.bridge:
+    name: br-lan
+    state: absent
 
 - name: Take the bridge away again
   virtnet.qemu.bridge:

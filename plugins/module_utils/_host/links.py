@@ -16,6 +16,8 @@ from . import tuntap
 from .errors import HostError
 
 _IFF_UP = 0x1
+#: ARPHRD_ETHER and ARPHRD_LOOPBACK of <linux/if_arp.h>.
+_HARDWARE = {1: "ethernet", 772: "loopback"}
 _IFA_F_SECONDARY = 0x01
 _IFA_F_PERMANENT = 0x80
 _NLM_F_DUMP_INTR = 0x10
@@ -111,6 +113,7 @@ def _link(message: Any, names: Mapping[int, str], **more: Any) -> Link:
         carrier=bool(message.get_attr("IFLA_CARRIER")),
         alias=message.get_attr("IFLA_IFALIAS"),
         master=names.get(message.get_attr("IFLA_MASTER")),
+        hardware=_HARDWARE.get(message["ifi_type"], "other"),
         isolated=bool(port.get_attr("IFLA_BRPORT_ISOLATED")) if hasattr(port, "get_attr") else None,
         info=_INFO[kind](message, info.get_attr("IFLA_INFO_DATA")) if kind in _INFO else {},
         **more,

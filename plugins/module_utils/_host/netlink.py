@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from .._spec import uplink, uplink_tag
 from .._spec.base import Resource, Step
 from .._spec.world import Link, Route, World
-from . import journal, namespace, tuntap
+from . import command, holdings, journal, namespace, tuntap
 from .errors import HostError
 from .journal import Place
 from .links import ROUTE_PROTOCOLS, read_links
@@ -58,16 +59,26 @@ class Netlink:
         named = _namespaces_of(wants) - {None}
         seen = [None, *(name for name in existing if everywhere or name in named)]
         asked = {w.name: dict(w.sysctls or ()) for w in wants if w.kind == "netns" and w.name in existing}
-        removed = [w.name for w in wants if w.name in asked and w.state == "absent"]
+        removed = [w.name for w in wants if w.kind == "netns" and w.name in asked and w.state == "absent"]
         with _plainly("reading the network interfaces"):
             links = self._links(seen, wants)
+            uplinked = _uplinked(wants, links, everything)
+            _find_wireless(links, uplinked)
             if everything or any(want.kind == "veth" for want in wants):
                 self._find_peers(links)
             return World(
                 {**links, **dict.fromkeys(named.difference(links))},
-                sysctls={name: namespace.read_sysctls(name, keys) for name, keys in asked.items()},
+                sysctls={
+                    **{name: namespace.read_sysctls(name, keys) for name, keys in asked.items()},
+                    **{name: namespace.read_sysctls(name, _settings(names)) for name, names in uplinked.items()},
+                },
                 processes={name: namespace.processes(name) for name in removed},
                 ids=_ids(wants),
+                holdings={
+                    (netns, name): holding
+                    for netns, names in uplinked.items()
+                    for name, holding in holdings.read(netns, names).items()
+                },
             )
 
     def _links(self, names: list[str | None], wants: list[Resource]) -> dict[str | None, dict[str, Link]]:
@@ -181,6 +192,19 @@ class Netlink:
         ip, prefix = address.split("/")
         self._socket(netns).addr("del", index=self._index(netns, name), address=ip, prefixlen=int(prefix))
 
+    def _held_address_put(self, netns: str | None, name: str, held: Any, argv: list[str]) -> None:
+        command.run(argv)
+
+    def _held_address_drop(self, netns: str | None, name: str, held: Any, argv: list[str]) -> None:
+        # One whose time is over goes by itself.
+        command.run(argv) if held.valid is None else command.attempt(argv)
+
+    def _held_route_put(self, netns: str | None, name: str, held: Any, argv: list[str]) -> None:
+        command.run(argv)
+
+    def _held_route_drop(self, netns: str | None, name: str, held: Any, argv: list[str]) -> None:
+        command.run(argv) if held.expires is None else command.attempt(argv)
+
     def _route_add(self, netns: str | None, name: str, route: Route) -> None:
         self._socket(netns).route("add", oif=self._index(netns, name), **_route_arguments(route))
 
@@ -213,7 +237,8 @@ def _place(step: Step) -> tuple[str | None, str | None]:
 
 def _parts(wants: list[Resource]) -> list[Any]:
     """The wanted links: a veth has two."""
-    return [part for want in wants for part in (want.ends() if want.kind == "veth" else [want])]
+    links = [want for want in wants if want.kind != "uplink"]
+    return [part for want in links for part in (want.ends() if want.kind == "veth" else [want])]
 
 
 def _namespaces_of(wants: list[Resource]) -> set[str | None]:
@@ -224,6 +249,36 @@ def _listed_addresses(wants: list[Resource], netns: str | None) -> dict[str, tup
     """What is wanted of each link in that namespace."""
     ends = [part for part in _parts(wants) if part.kind != "netns" and part.netns == netns]
     return {end.key[1]: getattr(end, "addresses", None) or () for end in ends}
+
+
+def _uplinked(wants: list[Resource], links: dict[str | None, dict[str, Link]], everything: bool) -> dict:
+    """The bridges with an uplink, and their NICs, that are there: by namespace."""
+    places = {(want.netns, name) for want in wants if want.kind == "uplink" for name in (want.bridge, want.nic)}
+    tags = {(netns, n): uplink_tag.read(link.alias)[0] for netns, found in links.items() for n, link in found.items()}
+    bridges = {place for place, nic in tags.items() if nic and (everything or place in places)}
+    asked = {
+        place
+        for want in wants
+        if want.kind == "uplink" and want.nic
+        for place in ((want.netns, want.bridge), (want.netns, want.nic))
+    }
+    asked |= bridges | {(place[0], tags[place]) for place in bridges}
+    found: dict[str | None, list[str]] = {}
+    for netns, name in sorted(asked, key=str):
+        if name in (links.get(netns) or {}):
+            found.setdefault(netns, []).append(name)
+    return found
+
+
+def _find_wireless(links: dict[str | None, dict[str, Link]], uplinked: dict[str | None, list[str]]) -> None:
+    # The folder shows the namespace of whoever mounted it: the host's.
+    for name in uplinked.get(None, ()):
+        if any(os.path.exists(f"/sys/class/net/{name}/{entry}") for entry in ("wireless", "phy80211")):
+            links[None][name] = replace(links[None][name], hardware="wireless")
+
+
+def _settings(names: list[str]) -> list[str]:
+    return [uplink.setting(name, key) for name in [*names, "default"] for key in uplink.SETTINGS]
 
 
 def _ids(wants: list[Resource]) -> dict[tuple[str, str], int]:

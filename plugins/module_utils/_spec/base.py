@@ -17,6 +17,8 @@ from typing import Any
 
 #: What this collection writes into IFLA_IFALIAS (see ip-link(8), ``alias``) of what it makes.
 MARK = "virtnet.qemu"
+#: How the mark of a bridge with an uplink begins.
+UPLINK_MARK = f"{MARK} uplink="
 
 
 class SpecError(ValueError):

@@ -10,14 +10,18 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import address, ip, link
+from . import address, ip, link, uplink_tag
 from .base import MARK, Resource, SpecError, Step, control, hidden
+from .uplink import Uplink
 from .world import Link, Route, World, require_owned
 
 
 @dataclass(frozen=True)
 class Bridge(Resource):
     """``forward_delay`` and ``ageing_time`` are in seconds, ``mtu`` in bytes.
+
+    With an ``uplink`` (wanted: "" is none), that port, the addresses that came from it and all routes are left to
+    `Uplink`, which follows each bridge.
 
     ``isolated`` and ``down`` are those of the ports that are so; ``homes`` are ports as they were before they joined;
     ``taken`` are those that another bridge has taken when this one is to leave them.
@@ -29,6 +33,7 @@ class Bridge(Resource):
     name: str
     netns: str | None = None
     ports: tuple[str, ...] | None = None
+    uplink: str | None = None
     addresses: tuple[str, ...] | None = None
     stp: bool | None = None
     forward_delay: int | None = None
@@ -47,12 +52,15 @@ class Bridge(Resource):
     state: str = control("present")
     adopt: bool = control(False)
     purge_ports: bool = control(False)
+    uplink_addresses: str = control("move")
 
     argument_spec = {
         "name": {"type": "str"},
         "netns": {"type": "str"},
         "ports": {"type": "list", "elements": "str"},
         "purge_ports": {"type": "bool", "default": False},
+        "uplink": {"type": "str"},
+        "uplink_addresses": {"type": "str", "choices": ["move", "flush"], "default": "move"},
         "addresses": {"type": "list", "elements": "str"},
         "stp": {"type": "bool"},
         "forward_delay": {"type": "int"},
@@ -66,11 +74,12 @@ class Bridge(Resource):
 
     @classmethod
     def parse(cls, params: dict[str, Any]) -> Bridge:
-        ports = params["ports"]
-        return cls(
+        ports, uplink = params["ports"], params["uplink"]
+        want = cls(
             name=address.ifname("name", params["name"]),
             netns=address.netns_name("netns", params["netns"]),
             ports=None if ports is None else tuple(sorted({address.ifname("ports", p) for p in ports})),
+            uplink=uplink and address.ifname("uplink", uplink),
             addresses=address.interface_addresses("addresses", params["addresses"]),
             stp=params["stp"],
             forward_delay=_seconds("forward_delay", params["forward_delay"], 30),
@@ -83,15 +92,45 @@ class Bridge(Resource):
             state=params["state"],
             adopt=params["adopt"],
             purge_ports=params["purge_ports"],
+            uplink_addresses=params["uplink_addresses"],
         )
+        if want.uplink in (want.name, *(want.ports or ())):
+            raise SpecError(
+                f"uplink: '{want.uplink}' is the bridge itself or listed under 'ports'; it is one or the other"
+            )
+        return want
 
     @property
     def key(self) -> tuple[str | None, str]:
         return self.netns, self.name
 
     def claims(self) -> list[tuple[str, Hashable]]:
-        ports = self.ports if self.ports and self.state == "present" else ()
+        ports = [*(self.ports or ()), *([self.uplink] if self.uplink else [])] if self.state == "present" else ()
         return super().claims() + [(port, ("port", self.netns, port)) for port in ports]
+
+    @classmethod
+    def gathered(cls, wants: list[Bridge]) -> list[Resource]:
+        """A bridge is there before its uplink joins, and knows of it until it has left."""
+        return [
+            resource
+            for want in wants
+            for resource in ((want._uplink(), want) if want.uplink == "" else (want, want._uplink()))
+        ]
+
+    def _uplink(self) -> Uplink:
+        return Uplink(
+            bridge=self.name,
+            netns=self.netns,
+            nic=self.uplink,
+            flush=self.uplink_addresses == "flush",
+            state=self.state,
+        )
+
+    @classmethod
+    def strays(cls, wants: list[Resource], world: World) -> list[Resource]:
+        bridges = super().strays(wants, world)
+        uplinks = [stray._uplink().have(world) for stray in bridges if stray.uplink]
+        return [uplink for uplink in uplinks if uplink] + bridges
 
     @classmethod
     def owned_keys(cls, world: World) -> list[tuple[str | None, str]]:
@@ -103,16 +142,20 @@ class Bridge(Resource):
         found = world.link(netns, name, cls.kind)
         if found is None:
             return None
-        ports = sorted((p for p in world.links(netns).values() if p.master == name), key=lambda p: p.name)
+        uplink, own = uplink_tag.read(found.alias)
+        ports = sorted(
+            (p for p in world.links(netns).values() if p.master == name and p.name != uplink), key=lambda p: p.name
+        )
         return cls(
             name=name,
             netns=netns,
             ports=tuple(p.name for p in ports),
+            uplink=uplink,
             isolated=tuple(p.name for p in ports if p.isolated),
             down=tuple(p.name for p in ports if not p.up),
-            addresses=found.addresses,
+            addresses=tuple(a for a in found.addresses if a in own) if uplink else found.addresses,
             secondary=found.secondary,
-            routes=found.routes,
+            routes=() if uplink else found.routes,
             mac=found.mac,
             mtu=found.mtu,
             alias=found.alias,
@@ -122,7 +165,25 @@ class Bridge(Resource):
 
     def have(self, world: World) -> Bridge | None:
         found = self.observed(world, self.key)
+        if found and self.uplink and not found.uplink:
+            hosts = self._addresses_of_the_host(world)
+            found = replace(
+                found,
+                ports=tuple(p for p in found.ports if p != self.uplink),
+                addresses=tuple(a for a in found.addresses if a not in hosts),
+                routes=(),
+            )
         return found and replace(found, homes=self.homes)
+
+    def _addresses_of_the_host(self, world: World) -> set[str]:
+        """Those that came from the uplink, or are to."""
+        bridge = world.links(self.netns).get(self.name)
+        tagged, own = uplink_tag.read(bridge and bridge.alias)
+        nic = world.links(self.netns).get(self.uplink or tagged or "")
+        found = set(nic.addresses) if nic and self.uplink_addresses == "move" else set()
+        if bridge and (tagged or (nic and nic.master == self.name)):
+            found |= set(bridge.addresses).difference(own)
+        return found
 
     def undone(self, after: Bridge, now: Bridge) -> Bridge:
         """With the routes: they may have gone with an address, and not be back yet."""
@@ -135,6 +196,7 @@ class Bridge(Resource):
             return None
         world.require_netns("netns", self.netns)
         after = self.overlay(have or Bridge(name=self.name, netns=self.netns), homes=self._joining(world))
+        after = self._with_uplink(world, have, after)
         if have is not None:
             after = replace(after, routes=link.surviving_routes(have, after), **self._port_lists(world, have))
         # br_set_forward_delay in net/bridge/br_stp.c: the range holds only while STP runs.
@@ -143,6 +205,41 @@ class Bridge(Resource):
                 f"forward_delay: {after.forward_delay} s is too short with 'stp: true'; it is from 2 to 30 s"
             )
         return after
+
+    def _with_uplink(self, world: World, have: Bridge | None, after: Bridge) -> Bridge:
+        """`after` with the mark that says which uplink and which addresses of its own it has."""
+        old = have.uplink if have else None
+        uplink = old if self.uplink is None else self.uplink or None
+        forced: dict[str, Any] = {}
+        if self.uplink:
+            nic = self._bridgeable(world, old)
+            if nic and nic.master != self.name and self.mac is None:
+                forced["mac"] = nic.mac
+        if uplink and after.addresses:
+            hosts = self._addresses_of_the_host(world)
+            forced["addresses"] = tuple(a for a in after.addresses if a not in hosts)
+        after = replace(after, uplink=uplink, **forced)
+        return replace(after, alias=uplink_tag.write(uplink, after.addresses))
+
+    def _bridgeable(self, world: World, old: str | None) -> Link | None:
+        """The NIC that is to be the uplink, when it can be."""
+        if old not in (None, self.uplink):
+            raise SpecError(
+                f"uplink: '{self.name}' has the uplink '{old}'; take that away first, with an empty 'uplink'"
+            )
+        nic = world.require_link("uplink", self.netns, self.uplink)
+        if nic is None:
+            return None
+        for wrong, text in (
+            (nic.kind == "bridge", "is a bridge itself; name the physical NIC"),
+            (nic.hardware == "loopback", "is the loopback interface; name the physical NIC"),
+            (nic.hardware == "wireless", "is a wireless NIC, which cannot be a port of a bridge; use a NAT network"),
+            (nic.hardware == "other", "is no Ethernet interface, so it cannot be a port of a bridge"),
+            (nic.master not in (None, self.name), f"is a port of '{nic.master}'; take it off there first"),
+        ):
+            if wrong:
+                raise SpecError(f"uplink: '{nic.name}' {text}")
+        return nic
 
     def _joining(self, world: World) -> tuple[Link, ...]:
         """The listed ports as they are before they join."""
@@ -182,13 +279,24 @@ class Bridge(Resource):
             return [ip.bridge_add(*after.key, options), *link.steps(None, after), *_port_steps(None, after)]
         # One by one and STP first: the kernel checks the delay against the STP state it finds.
         changes = [ip.bridge_set(*after.key, {name: value}) for name, value in options.items()]
-        return changes + link.steps(before, after) + _port_steps(before, after)
+        noted = _noted(before, after)
+        changes += [ip.set_alias(*after.key, noted)] if noted != (before.alias or "") else []
+        changes += link.steps(replace(before, alias=after.alias), after)
+        changes += [ip.set_alias(*after.key, after.alias)] if after.alias and after.alias != noted else []
+        return changes + _port_steps(before, after)
 
 
 def _seconds(option: str, value: int | None, most: int) -> int | None:
     if value is not None and not 0 <= value <= most:
         raise SpecError(f"{option}: {value} is out of range; it is from 0 to {most} seconds")
     return value
+
+
+def _noted(before: Bridge, after: Bridge) -> str:
+    """The mark while the change is made: an address that goes stays noted as the bridge's own until it is gone."""
+    if after.uplink is None or before.uplink is None:
+        return after.alias or ""
+    return uplink_tag.write(after.uplink, tuple(dict.fromkeys([*(after.addresses or ()), *(before.addresses or ())])))
 
 
 def _port_steps(before: Bridge | None, after: Bridge) -> list[Step]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .base import MARK, SpecError
+from .base import MARK, UPLINK_MARK, SpecError
+from .holding import Holding
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Link:
 
     ``addresses`` are the permanent ones, a link-local one only where it is asked about; ``secondary`` are those that
     another one of the same subnet came before. ``peer`` is where the other end of a veth is: namespace and name.
+    ``hardware`` is ethernet, loopback, wireless or other.
     ``unfinished`` says that a run of ours was killed before it could mark the link.
     """
 
@@ -56,11 +58,12 @@ class Link:
     addresses: tuple[str, ...] = ()
     secondary: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    hardware: str = "ethernet"
     unfinished: bool = False
 
     @property
     def owned(self) -> bool:
-        return self.alias == MARK or self.unfinished
+        return self.alias == MARK or (self.alias or "").startswith(UPLINK_MARK) or self.unfinished
 
 
 class World:
@@ -69,14 +72,16 @@ class World:
     def __init__(
         self,
         namespaces: Mapping[str | None, Mapping[str, Link] | None],
-        sysctls: Mapping[str, Mapping[str, str]] | None = None,
+        sysctls: Mapping[str | None, Mapping[str, str]] | None = None,
         processes: Mapping[str, str] | None = None,
         ids: Mapping[tuple[str, str], int] | None = None,
+        holdings: Mapping[tuple[str | None, str], Holding] | None = None,
     ):
         self._namespaces = namespaces
         self._sysctls = sysctls or {}
         self._processes = processes or {}
         self._ids = ids or {}
+        self._holdings = holdings or {}
         #: What an earlier task has to make first, found while planning.
         self.missing: list[str] = []
         #: Namespace and name of the ports that a bridge planned before takes.
@@ -111,13 +116,17 @@ class World:
             if found.kind == kind and found.owned
         ]
 
-    def sysctls(self, netns: str) -> Mapping[str, str]:
+    def sysctls(self, netns: str | None) -> Mapping[str, str]:
         """The values of the sysctls that someone asked about, in that namespace."""
         return self._sysctls.get(netns, {})
 
     def processes(self, netns: str) -> str:
         """The processes in that namespace as a text, or nothing."""
         return self._processes.get(netns, "")
+
+    def holding(self, netns: str | None, name: str) -> Holding:
+        """What an interface holds that someone asked about; nothing when it is not there."""
+        return self._holdings.get((netns, name), Holding())
 
     def require_id(self, option: str, name: str | None) -> int | None:
         """The numeric id of a user (option ``owner``) or group (option ``group``)."""
