@@ -209,6 +209,8 @@ class Bridge(Resource):
     def _with_uplink(self, world: World, have: Bridge | None, after: Bridge) -> Bridge:
         """`after` with the mark that says which uplink and which addresses of its own it has."""
         old = have.uplink if have else None
+        if old in (self.ports or ()):
+            raise SpecError(f"ports: '{old}' is the uplink of '{self.name}'; list only the other ports")
         uplink = old if self.uplink is None else self.uplink or None
         forced: dict[str, Any] = {}
         if self.uplink:

@@ -39,6 +39,8 @@ class Uplink(Resource):
     netns: str | None = None
     nic: str | None = None
     port: bool = False
+    up: bool = False
+    isolated: bool = False
     on_nic: Holding = Holding()
     on_bridge: Holding = Holding()
     settings: tuple[tuple[str, str], ...] = ()
@@ -66,6 +68,8 @@ class Uplink(Resource):
             self,
             nic=nic.name,
             port=_is_port(nic, self.bridge),
+            up=nic.up,
+            isolated=bool(nic.isolated) and _is_port(nic, self.bridge),
             on_nic=world.holding(self.netns, nic.name),
             on_bridge=replace(on_bridge, addresses=tuple(a for a in on_bridge.addresses if a.address not in own)),
             settings=_settings(world, self.netns, self.bridge if bridge else "default"),
@@ -96,6 +100,7 @@ class Uplink(Resource):
         return replace(
             self,
             port=True,
+            up=True,
             on_nic=Holding(),
             on_bridge=on_bridge,
             settings=settings if settings and self.settings else self.settings,
@@ -110,7 +115,9 @@ class Uplink(Resource):
             routes=_merged(self.on_nic.routes, back),
         )
         left = tuple(r for r in self.on_bridge.routes if not r.learned and r not in back)
-        return replace(self, port=False, on_nic=on_nic, on_bridge=replace(self.on_bridge, addresses=(), routes=left))
+        on_bridge = replace(self.on_bridge, addresses=(), routes=left)
+        up = self.up or bool(on_nic.routes)
+        return replace(self, port=False, isolated=False, up=up, on_nic=on_nic, on_bridge=on_bridge)
 
     def _is_reached(self, route: HeldRoute) -> bool:
         """Not only through one of the bridge's own addresses."""
@@ -138,14 +145,19 @@ class Uplink(Resource):
             for key, value in after.settings
             if (key, value) not in before.settings
         ]
+        if after.up and not (before.up or joins):
+            changes.append(ip.set_up(netns, after.nic, True))
         for old, new, name in sides:
             changes += [step for a in new.addresses if a not in old.addresses for step in a.put(netns, name)]
         if joins:
-            changes.append(ip.set_master(netns, after.nic, master, up=True))
+            changes.append(ip.set_master(netns, after.nic, master, up=after.up))
+            changes += [ip.set_isolated(netns, after.nic, True)] if after.isolated else []
         for old, new, name in sides:
             changes += [r.put(netns, name) for r in _gateways_last(new.routes) if r not in old.routes]
         if leaves:
             changes.append(ip.set_master(netns, after.nic, None))
+        if before.up and not after.up:
+            changes.append(ip.set_up(netns, after.nic, False))
         for old, new, name in sides:
             changes += [r.drop(netns, name) for r in old.routes if r not in new.routes]
             # Secondaries come behind their primary, and would go with it.

@@ -15,7 +15,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec import uplink
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import Step
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.holding import HeldAddress, HeldRoute, Holding
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.world import Link, Route, World, in_order
 
 LOOPBACK = Link(1, "lo", "", "00:00:00:00:00:00", 65536, up=False, carrier=False, alias=None, master=None)
@@ -36,7 +38,7 @@ class Kernel:
     def __init__(self, spaces: dict[str | None, list[Link]], promote_secondaries: bool = False) -> None:
         self.spaces = {netns: {link.name: link for link in [LOOPBACK, *links]} for netns, links in spaces.items()}
         self.spaces.setdefault(None, {"lo": LOOPBACK})
-        self.sysctls: dict[str, dict[str, str]] = {netns: {} for netns in self.spaces if netns}
+        self.sysctls: dict[str | None, dict[str, str]] = {netns: {} for netns in self.spaces}
         self.promote_secondaries = promote_secondaries
         self._indexes = 100
 
@@ -60,7 +62,11 @@ class Kernel:
             netns: {key: value for key, value in values.items() if key in asked.get(netns, ())}
             for netns, values in self.sysctls.items()
         }
-        return World({**dict.fromkeys(asked), **spaces}, sysctls=sysctls)
+        sysctls[None] = self.sysctls[None]
+        holdings = {
+            (netns, name): _holding(link) for netns, links in self.spaces.items() for name, link in links.items()
+        }
+        return World({**dict.fromkeys(asked), **spaces}, sysctls=sysctls, holdings=holdings)
 
     def places(self) -> set[tuple[str | None, str, int]]:
         return {(netns, name, link.index) for netns, links in self.spaces.items() for name, link in links.items()}
@@ -90,7 +96,7 @@ class Kernel:
             self._link_del(name, link.name)
         del self.spaces[name], self.sysctls[name]
 
-    def _sysctl_set(self, netns: str, key: str, value: str) -> None:
+    def _sysctl_set(self, netns: str | None, key: str, value: str) -> None:
         values = self.sysctls[netns]
         values[key] = value
         # inet_forward_change in net/ipv4/devinet.c
@@ -126,6 +132,10 @@ class Kernel:
 
     def _link_add(self, netns: str | None, name: str, kind: str, **attributes: int) -> None:
         self._new(netns, name, kind, info=_bridge_info(BRIDGE, attributes))
+        values = self.sysctls[netns]
+        for key in uplink.SETTINGS:
+            if uplink.setting("default", key) in values:
+                values[uplink.setting(name, key)] = values[uplink.setting("default", key)]
 
     def _veth_add(self, netns: str | None, name: str, peer_netns: str | None, peer_name: str) -> None:
         if peer_name in self.spaces[peer_netns]:
@@ -139,6 +149,8 @@ class Kernel:
             self._put(netns, replace(port, master=None, isolated=None))
         if link.peer:
             del self.spaces[link.peer[0]][link.peer[1]]
+        for key in uplink.SETTINGS:
+            self.sysctls[netns].pop(uplink.setting(name, key), None)
         del self.spaces[netns][name]
 
     def _link_move(self, netns: str | None, name: str, to_netns: str | None, to_name: str) -> None:
@@ -246,6 +258,41 @@ class Kernel:
         if route not in link.routes:
             raise Refused(f"{name} has no {route}")
         self._set(netns, name, routes=tuple(other for other in link.routes if other != route))
+
+    # -- the holding of an uplink ----------------------------------------------------------------
+
+    def _held_address_put(self, netns: str | None, name: str, held: HeldAddress, argv: list[str]) -> None:
+        self._address_add(netns, name, held.address)
+
+    def _held_address_drop(self, netns: str | None, name: str, held: HeldAddress, argv: list[str]) -> None:
+        self._address_del(netns, name, held.address)
+
+    def _held_route_put(self, netns: str | None, name: str, held: HeldRoute, argv: list[str]) -> None:
+        """Beside another one of the same destination and metric."""
+        link, route = self._get(netns, name), _plain(held)
+        if not link.up or not (route.gateway is None or any(_reaches(a, route.gateway) for a in link.addresses)):
+            raise Refused(f"{held.dst} is not reached through {name}")
+        if route in link.routes:
+            raise Refused(f"{name} has {route}")
+        self._set(netns, name, routes=(*link.routes, route))
+
+    def _held_route_drop(self, netns: str | None, name: str, held: HeldRoute, argv: list[str]) -> None:
+        self._route_del(netns, name, _plain(held))
+
+
+def _holding(link: Link) -> Holding:
+    addresses = tuple(HeldAddress(address) for address in link.addresses)
+    return Holding(addresses, tuple(_held(route) for route in link.routes))
+
+
+def _held(route: Route) -> HeldRoute:
+    version = 6 if ":" in route.dst else 4
+    via = ("via", route.gateway) if route.gateway else ()
+    return HeldRoute(route.dst, version, via, metric=route.metric, protocol=route.protocol)
+
+
+def _plain(held: HeldRoute) -> Route:
+    return Route(held.dst, held.gateway, held.metric, held.protocol)
 
 
 def _bridge_info(info: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, assume, given, note, settings, strategies as
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.errors import HostError
 from ansible_collections.virtnet.qemu.plugins.module_utils._plan import plan
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec import uplink, uplink_tag
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import MARK, SpecError
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.bridge import Bridge
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.netns import Netns
@@ -65,7 +66,30 @@ def bridge_hosts(draw) -> dict[str | None, list[Link]]:
     made = [draw(links(name, "bridge", 10 + n, ours=name != "b2", info=draw(info))) for n, name in enumerate(names)]
     masters = st.sampled_from([None, *names])
     ports = [draw(links(f"p{n}", "", 20 + n, ours=False)) for n in range(3)]
-    return {None: made + [draw(ported(port, masters)) for port in ports]}
+    ports = [draw(ported(port, masters)) for port in ports]
+    made = [tagged(draw, bridge, ports) for bridge in made]
+    return {None: made + ports}
+
+
+@st.composite
+def settings_of(draw, kernel: Kernel) -> dict[str, str]:
+    """The sysctls of each link. A bridge without an uplink has the default ones: nothing keeps others of it."""
+    values = {key: draw(st.sampled_from("01")) for key in uplink.SETTINGS}
+    found = {uplink.setting("default", key): value for key, value in values.items()}
+    for link in kernel.spaces[None].values():
+        fixed = link.kind == "bridge" and uplink_tag.read(link.alias)[0] is None
+        for key, value in values.items():
+            found[uplink.setting(link.name, key)] = value if fixed else draw(st.sampled_from("01"))
+    return found
+
+
+def tagged(draw, bridge: Link, ports: list[Link]) -> Link:
+    """Some bridges of ours have an uplink, and some addresses of their own beside those of the host."""
+    mine = [port.name for port in ports if port.master == bridge.name]
+    if bridge.alias is None or not mine or not draw(st.booleans()):
+        return bridge
+    own = tuple(address for address in bridge.addresses if draw(st.booleans()))
+    return replace(bridge, alias=uplink_tag.write(draw(st.sampled_from(mine)), own))
 
 
 @st.composite
@@ -138,6 +162,8 @@ def bridge_options(name: str) -> st.SearchStrategy[dict[str, Any]]:
     return some(
         ports=st.lists(st.sampled_from(["p0", "p1", "p2"]), unique=True),
         purge_ports=st.booleans(),
+        uplink=st.sampled_from(["", "p0", "p1"]),
+        uplink_addresses=st.sampled_from(["move", "flush"]),
         addresses=ADDRESS_LISTS,
         stp=st.booleans(),
         forward_delay=st.integers(0, 30),
@@ -213,6 +239,8 @@ class Case:
             self.kernel.spaces[netns]["lo"] = replace(LOOPBACK, up=True, alias=MARK if number % 2 else None)
             values = {key: st.sampled_from(values) for key, values in SYSCTLS.items()}
             self.kernel.sysctls[netns] = data.draw(st.fixed_dictionaries(values)) if kind == "netns" else {}
+        if kind == "bridge":
+            self.kernel.sysctls[None] = data.draw(settings_of(self.kernel))
         chosen = data.draw(st.lists(st.sampled_from(names), unique=True))
         self.config = [data.draw(options(name)) for name in chosen]
         purge = data.draw(st.booleans())
