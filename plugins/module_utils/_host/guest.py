@@ -14,22 +14,25 @@ import itertools
 import os
 import pwd
 import shutil
-import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from .._spec import guest_paths as paths, guest_tap, ip
+from .._spec import guest_hotplug, guest_paths as paths, guest_tap
 from .._spec.base import Step
 from .._spec.guest import Guest
 from .._spec.guest_definition import Definition, Identity
 from .._spec.guest_disk import Disk
 from .._spec.guest_files import observed_files
+from .._spec.guest_hotplug import Plugged
+from .._spec.guest_nic import Nic
 from .._spec.guest_seed import Seed
 from .._spec.guest_service import service_name
 from .._spec.guest_world import Emulator, GuestWorld, Plan
 from .._spec.service import Service, ServiceState
-from . import command, disk, guest_facts, guest_store, qemu_binary, qmp, seed, supervisor
+from . import command, disk, guest_facts, guest_nics, guest_store, process, qemu_binary, qmp, seed, supervisor
 from .errors import HostError
 from .guest_store import Saved
 from .netlink import Netlink
@@ -66,8 +69,10 @@ class GuestHost:
             facts=guest_facts.gather(looked_at, self._look_up_emulators(d for _name, d in looked_at)),
             started=frozenset(self._started),
         )
+        devices = qmp.devices(_control(name) for name in wanted if name in states and states[name].pid)
         world.guests = {
-            name: _guest(name, found, states[name], wanted.get(name), world) for name, found in saved.items()
+            name: _guest(name, found, states[name], wanted.get(name), devices.get(name), world)
+            for name, found in saved.items()
         }
         world.plans = _plans(wanted, complete, world.guests)
         world.warnings += self._warnings
@@ -124,13 +129,14 @@ class GuestHost:
         except HostError as exc:
             raise HostError(f"{exc}{_last_words(steps)}") from exc
 
-    def _guest_define(self, guest: Guest) -> None:
+    def _guest_define(self, guest: Guest, plugged: Plugged | None) -> None:
         for folder in (paths.DEFINITIONS, paths.data(guest.name)):
             Path(folder).mkdir(parents=True, exist_ok=True)
         owner = pwd.getpwnam(guest.definition.user)
         os.chown(paths.data(guest.name), owner.pw_uid, owner.pw_gid)
         os.chmod(paths.data(guest.name), 0o750)
-        guest_store.write(guest.name, Saved(guest.definition, guest.argv, guest.made, guest.service))
+        live = (process.identity(guest.pid), plugged) if plugged and guest.pid else None
+        guest_store.write(guest.name, Saved(guest.definition, guest.argv, guest.made, guest.service, live))
 
     def _guest_remove(self, name: str, service: str, supervised_by: str, disks: list[str]) -> None:
         """The definition goes last: as long as it is there, another run finds what is left."""
@@ -152,7 +158,13 @@ class GuestHost:
         guest_store.write_password(name, password, user)
 
     def _password_set(self, name: str, password: str) -> None:
-        qmp.set_vnc_password(qmp.Target(name, paths.socket(name, "qmp")), password)
+        qmp.set_vnc_password(_control(name), password)
+
+    def _nic_plug(self, name: str, nic: Nic, temporary: bool, **orders: Any) -> None:
+        guest_nics.plug(_control(name), nic, temporary, **orders)
+
+    def _nic_unplug(self, name: str, nic: str, timeout: float) -> None:
+        guest_nics.unplug(_control(name, timeout), nic)
 
     def _service_install(self, service: Service, supervised_by: str) -> None:
         keeper = supervisor.find(supervised_by)
@@ -171,10 +183,7 @@ class GuestHost:
         seed.create(wanted, path, user)
 
     def _tap_remove(self, name: str) -> None:
-        """It may be gone already: by the kernel, when QEMU ended, or by systemd."""
-        with suppress(OSError):
-            socket.if_nametoindex(name)
-            self._netlink.commit([ip.link_del(None, name)])
+        guest_nics.remove_tap(self._netlink, name)
 
     def _guest_script(self, path: str, ifname: str) -> None:
         command.run([path, ifname])
@@ -188,7 +197,11 @@ class GuestHost:
 
 
 def _target(step: Step) -> qmp.Target:
-    return qmp.Target(step.args["name"], paths.socket(step.args["name"], "qmp"), step.args["timeout"])
+    return _control(step.args["name"], step.args["timeout"])
+
+
+def _control(name: str, *timeout: float) -> qmp.Target:
+    return qmp.Target(name, paths.socket(name, "qmp"), *timeout)
 
 
 def _last_words(steps: list[Step]) -> str:
@@ -218,7 +231,14 @@ def _states(saved: dict[str, Saved]) -> dict[str, ServiceState]:
     return states
 
 
-def _guest(name: str, saved: Saved, state: ServiceState, want: Guest | None, world: GuestWorld) -> Guest:
+def _guest(
+    name: str,
+    saved: Saved,
+    state: ServiceState,
+    want: Guest | None,
+    devices: frozenset[str] | None,
+    world: GuestWorld,
+) -> Guest:
     definition = saved.definition
     installed = supervisor.find(definition.supervisor).definition(saved.service) == state.definition
     return Guest(
@@ -226,6 +246,7 @@ def _guest(name: str, saved: Saved, state: ServiceState, want: Guest | None, wor
         definition=definition,
         argv=saved.argv,
         process=(state.digest or "unknown") if state.pid else None,
+        plugged=_plugged(saved, state.pid, devices, world) if state.pid else None,
         service=saved.service if installed else None,
         password=guest_store.read_password(name),
         made=saved.made,
@@ -234,6 +255,16 @@ def _guest(name: str, saved: Saved, state: ServiceState, want: Guest | None, wor
         pid=state.pid,
         keep_disks=want is not None and want.state == "absent" and want.keep_disks,
     )
+
+
+def _plugged(saved: Saved, pid: int, devices: frozenset[str] | None, world: GuestWorld) -> Plugged:
+    """What the process has: what was written when it was last changed, less what its guest has thrown out since."""
+    definition = saved.definition
+    if saved.live and saved.live[0] == process.identity(pid):
+        known = saved.live[1]
+    else:
+        known = guest_hotplug.at_start(definition, supervisor.find(definition.supervisor).kind)
+    return replace(known, nics=tuple(nic for nic in known.nics if devices is None or nic.id in devices))
 
 
 def _plans(wanted: dict[str, Guest], complete: dict[str, Definition], guests: dict[str, Guest]) -> dict[str, Plan]:

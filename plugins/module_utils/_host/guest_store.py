@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .._spec import guest_paths as paths
 from .._spec.guest_definition import Definition
+from .._spec.guest_hotplug import Plugged
 from .._spec.service import Service
 from . import files
 from .errors import HostError
@@ -22,16 +23,24 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Saved:
-    """What the file of a guest says; see `Guest` for the fields."""
+    """What the file of a guest says; see `Guest` for the fields.
+
+    ``live`` is there once a running guest was changed: the process (`process.identity`), and what it has since then.
+    """
 
     definition: Definition
     argv: tuple[str, ...]
     made: tuple[str, ...]
     service: Service
+    live: tuple[str, Plugged] | None = None
 
 
 def read_all() -> dict[str, Saved]:
     return {path.stem: _read(path) for path in sorted(Path(paths.DEFINITIONS).glob("*.json"))}
+
+
+def read(name: str) -> Saved:
+    return _read(Path(paths.definition(name)))
 
 
 def _read(path: Path) -> Saved:
@@ -40,7 +49,8 @@ def _read(path: Path) -> Saved:
         if data["version"] != _VERSION:
             raise HostError(f"{path} was written by another version of virtnet.qemu; use that one")
         service = Service.from_json(json.dumps(data["service"]))
-        return Saved(Definition.from_data(data["definition"]), tuple(data["argv"]), tuple(data["made"]), service)
+        live = data["live"] and (data["live"]["process"], Plugged.from_data(data["live"]["plugged"]))
+        return Saved(Definition.from_data(data["definition"]), tuple(data["argv"]), tuple(data["made"]), service, live)
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
         raise HostError(f"{path} is damaged ({exc}); remove it and run again") from exc
 
@@ -52,6 +62,7 @@ def write(name: str, saved: Saved) -> None:
         "argv": list(saved.argv),
         "made": list(saved.made),
         "service": json.loads(saved.service.as_json()),
+        "live": saved.live and {"process": saved.live[0], "plugged": saved.live[1].as_data()},
     }
     files.write(Path(paths.definition(name)), json.dumps(data, indent=2) + "\n", mode=0o640)
 

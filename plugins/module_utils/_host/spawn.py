@@ -138,10 +138,7 @@ def _redirect(log: Path) -> None:
 
 
 def _open_tap(tap: OpenedTap) -> None:
-    # Its number of queues must be what the tap was made with; the header is what QEMU asks for first.
-    flags = ("vnet_hdr", "multi_queue") if len(tap.descriptors) > 1 else ("vnet_hdr",)
-    for number in tap.descriptors:
-        fd = tuntap.attach(tap.name, flags)
+    for number, fd in zip(tap.descriptors, tuntap.open_queues(tap.name, len(tap.descriptors))):
         os.dup2(fd, number)
         os.close(fd)
     if tap.temporary:

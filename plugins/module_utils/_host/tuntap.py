@@ -54,6 +54,21 @@ def attach(name: str, flags: tuple[str, ...]) -> int:
     return fd
 
 
+def open_queues(name: str, count: int) -> list[int]:
+    """Descriptors of so many queues of a tap that exists, which must be what it was made with, for a QEMU."""
+    # The header is what QEMU asks for first.
+    flags = ("vnet_hdr", "multi_queue") if count > 1 else ("vnet_hdr",)
+    opened: list[int] = []
+    try:
+        for _queue in range(count):
+            opened.append(attach(name, flags))
+    except BaseException:
+        for fd in opened:
+            os.close(fd)
+        raise
+    return opened
+
+
 def make_temporary(fd: int) -> None:
     """Let the kernel remove the tap as soon as nobody has it open."""
     fcntl.ioctl(fd, _TUNSETPERSIST, 0)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import guest_files, guest_paths as paths, guest_report, guest_steps
+from . import guest_files, guest_hotplug, guest_paths as paths, guest_report, guest_steps
 from .base import Resource, SpecError, Step, control, hidden
 from .guest_check import accelerator, check
 from .guest_definition import DEFINITION_OPTIONS, Definition
+from .guest_hotplug import Plugged
 from .guest_service import guest_service
-from .guest_tap import taps_to_keep, taps_to_start
+from .guest_tap import taps_of_running, taps_to_start
 from .guest_world import Account, GuestWorld
 from .qemu_argv import Choices, qemu_argv
 from .service import Service
@@ -31,7 +32,8 @@ class Guest(Resource):
     ``argv`` is the command line of the next start. ``files`` are those of its disks and its seed that are there, with
     their virtual sizes in bytes, and ``made`` the paths of those that were made for it. ``service`` is what the
     supervisor has, ``process`` the digest of the service that the running process was started from, ``None`` while
-    the guest does not run (and something else for a process yet to come). ``taps`` are its own ones.
+    the guest does not run (and something else for a process yet to come). ``plugged`` is what the process has of NICs
+    by now. ``taps`` are its own ones.
     """
 
     kind = "guest"
@@ -41,6 +43,7 @@ class Guest(Resource):
     definition: Definition
     argv: tuple[str, ...] = ()
     process: str | None = hidden()
+    plugged: Plugged | None = hidden()
     service: Service | None = hidden()
     password: str | None = hidden()
     made: tuple[str, ...] = hidden(())
@@ -90,7 +93,9 @@ class Guest(Resource):
 
     @property
     def restart_required(self) -> bool:
-        return self.running and self.service is not None and self.process not in (self.service.digest, _ANEW)
+        if not self.running or self.service is None:
+            return False
+        return self.process not in (self.service.digest, _ANEW) or not self.plugged.has(self.definition.nics)
 
     @classmethod
     def owned_keys(cls, world: GuestWorld) -> list[str]:
@@ -131,15 +136,17 @@ class Guest(Resource):
         pending = self.allow_restart and have is not None and have.restart_required
         after = have if same and not (starts or restart or pending) else self._checked(world, have, definition)
         process = self._process(have, after.service, restart)
-        new_process = process is not None and (have is None or process != have.process)
+        plugged = self._plugged(have, after, process, world)
+        new_process = process is not None and (have is None or guest_steps.is_new(have, process, plugged))
         account = world.facts.accounts.get(definition.user)
         return replace(
             after,
             process=process,
+            plugged=plugged,
             password=self._password(have, definition),
             files=guest_files.wanted_files(self.name, definition, world, grow=process is None or new_process),
             made=guest_files.made(definition, world, have.made if have else ()),
-            taps=self._taps(have, after, process, new_process, account),
+            taps=self._taps(have, after, plugged, new_process, account),
         )
 
     def _check_supervisor(self, before: Definition, after: Definition, world: GuestWorld) -> None:
@@ -183,15 +190,28 @@ class Guest(Resource):
             raise SpecError(f"display.password: {paths.password(self.name)} is gone; give the password again")
         return password
 
-    def _taps(
-        self, have: Guest | None, after: Guest, process: str | None, new_process: bool, account: Account | None
-    ) -> tuple[Tap, ...]:
+    def _plugged(self, have: Guest | None, after: Guest, process: str | None, world: GuestWorld) -> Plugged | None:
         if process is None:
+            return None
+        definition = after.definition
+        at_start = guest_hotplug.at_start(definition, world.facts.supervisors[definition.supervisor])
+        if have is None or process != have.process:
+            return at_start
+        reached, obstacles = guest_hotplug.reachable(have.plugged, definition.nics)
+        if obstacles and self.allow_restart:
+            return at_start
+        world.warnings += [f"while it runs, {obstacle}" for obstacle in obstacles]
+        return reached
+
+    def _taps(
+        self, have: Guest | None, after: Guest, plugged: Plugged | None, new_process: bool, account: Account | None
+    ) -> tuple[Tap, ...]:
+        if plugged is None:
             return ()
         owner = account.uid if account else None
         if new_process:
             return taps_to_start(self.name, after.definition, owner)
-        return taps_to_keep(self.name, after.definition, owner, have.taps, current=not after.restart_required)
+        return taps_of_running(self.name, have.plugged, plugged, owner, have.taps)
 
     @classmethod
     def steps(cls, before: Guest | None, after: Guest | None) -> list[Step]:

@@ -11,12 +11,12 @@ import uuid
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from . import guest_paths as paths
+from . import guest_paths as paths, guest_pci
 from .base import SpecError
 from .guest_boot import BOOT_OPTIONS, Boot, parse_boot
 from .guest_disk import DISK_OPTIONS, Disk, parse_disks
 from .guest_display import DISPLAY_OPTIONS, Display, parse_display
-from .guest_nic import NIC_OPTIONS, HostForward, Nic, parse_nics
+from .guest_nic import NIC_OPTIONS, Nic, nic_from_data, parse_nics
 from .guest_seed import NO_SEED, SEED_OPTIONS, Seed, parse_seed
 from .mac_address import derived_mac, derived_uuid
 from .size import MIB, parse_size, show_size
@@ -37,6 +37,7 @@ DEFINITION_OPTIONS = {
     "initrd": {"type": "str"},
     "append": {"type": "str"},
     "nics": {"type": "list", "elements": "dict", "options": NIC_OPTIONS},
+    "hotplug_slots": {"type": "int"},
     "display": {"type": "dict", "options": DISPLAY_OPTIONS},
     "seed": {"type": "dict", "options": SEED_OPTIONS},
     "guest_agent": {"type": "bool"},
@@ -80,6 +81,7 @@ class Definition:
     initrd: str | None = None
     append: str | None = None
     nics: tuple[Nic, ...] | None = None
+    hotplug_slots: int | None = None
     display: Display | None = None
     seed: Seed | None = None
     guest_agent: bool | None = None
@@ -107,6 +109,7 @@ class Definition:
             initrd=params["initrd"] and paths.image(params["initrd"]),
             append=params["append"],
             nics=parse_nics(params["nics"], name),
+            hotplug_slots=_slots(params["hotplug_slots"]),
             display=parse_display(params["display"], name),
             seed=parse_seed(params["seed"], name),
             guest_agent=params["guest_agent"],
@@ -130,9 +133,13 @@ class Definition:
         return replace(
             merged,
             uuid=merged.uuid or derived_uuid(identity.fleet, identity.host, name),
-            nics=tuple(
-                nic if nic.mac else replace(nic, mac=derived_mac(identity.fleet, identity.host, name, index))
-                for index, nic in enumerate(merged.nics)
+            nics=guest_pci.placed(
+                (
+                    nic if nic.mac else replace(nic, mac=derived_mac(identity.fleet, identity.host, name, nic.id))
+                    for nic in merged.nics
+                ),
+                have.nics if have else (),
+                merged.machine,
             ),
             disks=tuple(_with_formats_of(disk, known.get((disk.file, disk.base))) for disk in merged.disks),
         )
@@ -143,6 +150,18 @@ class Definition:
             raise SpecError(
                 f"{'initrd' if self.initrd else 'append'}: it goes with a 'kernel'; give that too, or empty this"
             )
+        count = guest_pci.ports(self.nics, self.hotplug_slots, self.machine)
+        if count > guest_pci.MOST_PORTS:
+            raise SpecError(
+                f"hotplug_slots: with the NICs' own there are {count}, and a machine has at most "
+                f"{guest_pci.MOST_PORTS}; give fewer"
+            )
+        for index, nic in enumerate(self.nics):
+            if nic.pci_address and guest_pci.port_at(nic.pci_address, count):
+                raise SpecError(
+                    f"nics[{index}].pci_address: '{nic.pci_address}' is where the slots of the other NICs are; "
+                    "choose another"
+                )
 
     def as_dict(self) -> dict[str, Any]:
         """For users: what is set, sizes with their unit."""
@@ -171,7 +190,7 @@ class Definition:
         """The opposite of `as_data`. Raises TypeError for anything else."""
         nested = {
             "disks": lambda value: tuple(Disk(**disk) for disk in value),
-            "nics": lambda value: tuple(_nic(nic) for nic in value),
+            "nics": lambda value: tuple(nic_from_data(nic) for nic in value),
             "boot": lambda value: Boot(**value),
             "display": lambda value: Display(**value),
             "seed": lambda value: Seed(**value),
@@ -188,6 +207,7 @@ def _defaults(identity: Identity) -> Definition:
         memory=1024,
         disks=(),
         nics=(),
+        hotplug_slots=4,
         display=Display(),
         guest_agent=True,
         rng=True,
@@ -206,10 +226,6 @@ def _with_formats_of(disk: Disk, have: Disk | None) -> Disk:
     return replace(disk, format=disk.format or have.format, base_format=have.base_format)
 
 
-def _nic(data: dict[str, Any]) -> Nic:
-    return Nic(**{**data, "hostfwd": tuple(HostForward(**forward) for forward in data["hostfwd"])})
-
-
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _without_none(v) for k, v in value.items() if v is not None}
@@ -219,6 +235,12 @@ def _without_none(value: Any) -> Any:
 def _at_least_one(option: str, value: int | None, most: int | None = None) -> int | None:
     if value is not None and (value < 1 or (most and value > most)):
         raise SpecError(f"{option}: {value} is out of range; it is 1 or more" + (f", to {most}" if most else ""))
+    return value
+
+
+def _slots(value: int | None) -> int | None:
+    if value is not None and not 0 <= value <= guest_pci.MOST_PORTS // 2:
+        raise SpecError(f"hotplug_slots: {value} is out of range; it is from 0 to {guest_pci.MOST_PORTS // 2}")
     return value
 
 

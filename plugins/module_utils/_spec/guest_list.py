@@ -53,7 +53,7 @@ def _with_nics(guest: Any, change: Any) -> dict[str, Any]:
 def _with_mac(nic: dict[str, Any], fleet: str, host: str, guest: str, index: int) -> dict[str, Any]:
     if nic.get("mac") or nic.get("type") == "none":
         return nic
-    return {**nic, "mac": derived_mac(fleet, host, guest, index)}
+    return {**nic, "mac": derived_mac(fleet, host, guest, nic.get("id") or index)}
 
 
 def _on_bridge(nic: dict[str, Any], bridges: dict[str, str], where: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import address, guest_paths as paths
 from .base import SpecError
+from .mac_address import nic_number
 
 TYPES = ("tap", "bridge", "user", "none")
 PROTOCOLS = ("tcp", "udp")
@@ -20,6 +21,7 @@ PROTOCOLS = ("tcp", "udp")
 NIC_OPTIONS = {
     "type": {"type": "str", "choices": list(TYPES), "default": "tap"},
     "bridge": {"type": "str"},
+    "isolated": {"type": "bool", "default": False},
     "ifname": {"type": "str"},
     "model": {"type": "str", "default": "virtio-net-pci"},
     "mac": {"type": "str"},
@@ -48,6 +50,7 @@ NIC_OPTIONS = {
 #: Options that only some types of NIC have.
 _ONLY = {
     "bridge": ("tap", "bridge"),
+    "isolated": ("tap",),
     "ifname": ("tap",),
     "queues": ("tap",),
     "vhost": ("tap",),
@@ -60,6 +63,8 @@ _ONLY = {
 _MODELS = {"virtio": "virtio-net-pci", "virtio-net": "virtio-net-pci"}
 #: MAX_TAP_QUEUES of the kernel's drivers/net/tun.c is 256; QEMU's own limit is far above.
 _MAX_QUEUES = 256
+#: What a NIC has of its tap's name, with room left for the guest.
+_SUFFIX_MAX = 7
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,10 @@ class HostForward:
 
 @dataclass(frozen=True)
 class Nic:
-    """``mac`` is None until it is derived. ``vhost`` None: where there is one. ``romfile`` '' is no option ROM."""
+    """``mac`` is None until it is derived. ``vhost`` None: where there is one. ``romfile`` '' is no option ROM.
+
+    ``slot`` is where it is plugged in (`guest_pci`), and nothing that a user gives.
+    """
 
     type: str
     id: str
@@ -95,6 +103,8 @@ class Nic:
     downscript: str | None = None
     restrict: bool = False
     hostfwd: tuple[HostForward, ...] = ()
+    isolated: bool = False
+    slot: int | None = None
 
     @property
     def own_tap(self) -> bool:
@@ -106,9 +116,16 @@ class Nic:
         return self.model.startswith("virtio-net")
 
 
-def tap_name(guest: str, index: int) -> str:
-    """``GUEST-INDEX``; of a name that is too long, as much as leaves room for a digest of all of it."""
-    suffix = f"-{index}"
+def nic_from_data(data: dict[str, Any]) -> Nic:
+    """The opposite of `dataclasses.asdict`. Raises TypeError or KeyError for anything else."""
+    return Nic(**{**data, "hostfwd": tuple(HostForward(**forward) for forward in data["hostfwd"])})
+
+
+def tap_name(guest: str, nic: int | str) -> str:
+    """``GUEST-NIC``, by the NIC's number or id; of what is too long, as much as leaves room for a digest of all."""
+    suffix = f"-{nic_number(nic)}"
+    if len(suffix) > _SUFFIX_MAX:
+        suffix = f"-{hashlib.sha256(suffix.encode()).hexdigest()[:6]}"
     if len(guest) + len(suffix) <= address.IFNAME_MAX:
         return guest + suffix
     digest = hashlib.sha256(guest.encode()).hexdigest()[:6]
@@ -142,6 +159,8 @@ def _parse(where: str, index: int, entry: dict[str, Any], guest: str) -> Nic:
         )
     if kind == "bridge" and not entry["bridge"]:
         raise SpecError(f"{where}: a NIC of type 'bridge' needs the 'bridge' it is to join")
+    if entry["isolated"] and not entry["bridge"]:
+        raise SpecError(f"{where}.isolated: it is about the NIC's place on a bridge; give the 'bridge' too")
     return Nic(
         type=kind,
         id=_id(f"{where}.id", entry["id"] or f"nic{index}"),
@@ -158,6 +177,7 @@ def _parse(where: str, index: int, entry: dict[str, Any], guest: str) -> Nic:
         downscript=entry["downscript"] and paths.absolute(f"{where}.downscript", entry["downscript"]),
         restrict=entry["restrict"],
         hostfwd=tuple(_hostfwd(f"{where}.hostfwd[{i}]", forward) for i, forward in enumerate(entry["hostfwd"])),
+        isolated=entry["isolated"],
     )
 
 
@@ -173,7 +193,7 @@ def _id(option: str, value: str) -> str:
 def _ifname(option: str, entry: dict[str, Any], guest: str, index: int) -> str | None:
     if entry["type"] != "tap":
         return None
-    return address.ifname(option, entry["ifname"] or tap_name(guest, index))
+    return address.ifname(option, entry["ifname"] or tap_name(guest, entry["id"] or index))
 
 
 def _queues(option: str, entry: dict[str, Any]) -> int:

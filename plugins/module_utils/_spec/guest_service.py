@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import replace
 
 from . import guest_paths as paths
@@ -14,7 +15,7 @@ from .guest_definition import Definition
 from .guest_nic import Nic
 from .guest_tap import taps_to_start
 from .ip import link_del
-from .qemu_argv import Choices, qemu_argv, tap_descriptors
+from .qemu_argv import Choices, fixed_argv, nic_argv, qemu_argv, tap_descriptors
 from .service import OpenedTap, Service
 from .tap import Tap
 
@@ -56,10 +57,13 @@ def guest_service(
     systemd makes the taps before each start and removes them after each stop, also when the guest stopped by itself.
     A daemon has nobody to do so: it gets the taps open, and they are gone when the last program that has them ends.
     """
+    numbers = {} if supervisor == "systemd" else tap_descriptors(definition)
+    choices = replace(choices, descriptors=numbers)
     common = Service(
         name=service_name(guest),
         description=f"Guest {guest}",
         argv=qemu_argv(guest, definition, choices),
+        live_words=_nic_words(guest, definition, choices),
         user=None if definition.user == "root" else definition.user,
         runtime_directory=f"virtnet/guests/{guest}",
         directory_mode=0o750,
@@ -74,34 +78,35 @@ def guest_service(
     if supervisor == "systemd":
         taps = taps_to_start(guest, definition, owner)
         return replace(common, start_pre=_start_pre(definition, taps), stop_post=_stop_post(definition, taps))
-    numbers = tap_descriptors(definition)
     return replace(
         common,
-        argv=qemu_argv(guest, definition, replace(choices, descriptors=numbers)),
         opened_taps=tuple(
-            OpenedTap(nic.ifname, numbers[nic.ifname], _goes_by_itself(nic)) for nic in _tap_nics(definition)
+            OpenedTap(nic.ifname, numbers[nic.ifname], goes_by_itself(nic))
+            for nic in definition.nics
+            if nic.type == "tap"
         ),
     )
 
 
-def _tap_nics(definition: Definition) -> list[Nic]:
-    return [nic for nic in definition.nics if nic.type == "tap"]
+def _nic_words(guest: str, definition: Definition, choices: Choices) -> tuple[int, int]:
+    first = len(fixed_argv(guest, definition, choices))
+    return first, first + len(nic_argv(definition, choices))
 
 
-def _goes_by_itself(nic: Nic) -> bool:
+def goes_by_itself(nic: Nic) -> bool:
     """A tap that a script is to be told of stays until that was done."""
     return nic.own_tap and nic.downscript is None
 
 
-def scripts(definition: Definition, option: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of ``script`` or ``downscript`` and the tap it is about."""
-    return tuple((getattr(nic, option), nic.ifname) for nic in _tap_nics(definition) if getattr(nic, option))
+def scripts(nics: Iterable[Nic], option: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of ``script`` or ``downscript`` and the tap it is about; other NICs have none."""
+    return tuple((getattr(nic, option), nic.ifname) for nic in nics if getattr(nic, option))
 
 
 def _start_pre(definition: Definition, taps: tuple[Tap, ...]) -> tuple[tuple[str, ...], ...]:
     made = [tuple(shlex.split(step.line)) for tap in taps for step in Tap.steps(None, tap)]
-    return (*made, *scripts(definition, "script"))
+    return (*made, *scripts(definition.nics, "script"))
 
 
 def _stop_post(definition: Definition, taps: tuple[Tap, ...]) -> tuple[tuple[str, ...], ...]:
-    return (*scripts(definition, "downscript"), *(tuple(shlex.split(link_del(*tap.key).line)) for tap in taps))
+    return (*scripts(definition.nics, "downscript"), *(tuple(shlex.split(link_del(*tap.key).line)) for tap in taps))

@@ -10,9 +10,10 @@ import json
 import shlex
 from typing import Any
 
-from . import guest_paths as paths
+from . import guest_hotplug, guest_live, guest_paths as paths
 from .base import Step
 from .guest_disk import Disk
+from .guest_hotplug import Plugged
 from .guest_seed import LABEL, Seed
 from .guest_service import scripts, service_name
 from .tap import Tap
@@ -22,12 +23,19 @@ def steps(before: Any, after: Any) -> list[Step]:
     """From one `Guest` to another; ``None`` is "not there". What stops comes first, what starts comes last."""
     if after is None:
         return [*_stop(before), _remove(before)]
-    stops = before is not None and before.running and after.process != before.process
+    stops = before is not None and before.running and is_new(before, after.process, after.plugged)
     starts = after.running and (before is None or not before.running or stops)
     stopped = [] if before is None or (before.running and not stops) else _stop(before)
     if starts:
         return [*stopped, *_define(before, after), *_start(after)]
-    return [*stopped, *_define(before, after), *(_change_live(before, after) if after.running else [])]
+    return [*stopped, *_define(before, after), *(guest_live.steps(before, after) if after.running else [])]
+
+
+def is_new(before: Any, process: str | None, plugged: Plugged | None) -> bool:
+    """Whether a process is not the one that `before` has: nothing that is done while it runs makes it so."""
+    if before.process is None or process != before.process:
+        return True
+    return guest_hotplug.reachable(before.plugged, plugged.nics)[0] != plugged
 
 
 # -- stopping ------------------------------------------------------------------------------------
@@ -59,20 +67,17 @@ def _gone_by_itself(guest: Any) -> set[str]:
 
 
 def _put_away(guest: Any, names: set[str]) -> list[Step]:
-    told = {ifname: script for script, ifname in scripts(guest.definition, "downscript")}
-    given = {nic.ifname for nic in guest.definition.nics if nic.type == "tap" and not nic.own_tap}
+    nics = guest.plugged.nics if guest.plugged else guest.definition.nics
+    told = {ifname: script for script, ifname in scripts(nics, "downscript")}
+    given = {nic.ifname for nic in nics if nic.type == "tap" and not nic.own_tap}
     by_systemd = guest.service is not None and guest.service.stop_post
     done = []
     if guest.running and not by_systemd:
-        done += [_script(told[name], name, "_after") for name in sorted(given) if name in told]
+        done += [guest_live.script(told[name], name, "_after") for name in sorted(given) if name in told]
     for name in sorted(names):
-        done += [_script(told[name], name, "_after")] if name in told else []
-        done.append(Step("tap_remove", {"name": name}, f"ip link delete dev {shlex.quote(name)}"))
+        done += [guest_live.script(told[name], name, "_after")] if name in told else []
+        done.append(guest_live.tap_remove(name))
     return done
-
-
-def _script(path: str, ifname: str, when: str = "") -> Step:
-    return Step(f"guest_script{when}", {"path": path, "ifname": ifname}, shlex.join([path, ifname]))
 
 
 def _remove(guest: Any) -> Step:
@@ -90,7 +95,9 @@ def _define(before: Any, after: Any) -> list[Step]:
     """The definition first: by it the next run finds what a killed one has made."""
     made: list[Step] = []
     if before is None or _record(before) != _record(after):
-        made.append(Step("guest_define", {"guest": after}, f"# write {paths.definition(after.name)}"))
+        goes_on = before is not None and before.running and not is_new(before, after.process, after.plugged)
+        args = {"guest": after, "plugged": guest_hotplug.retapped(before.plugged, after.plugged) if goes_on else None}
+        made.append(Step("guest_define", args, f"# write {paths.definition(after.name)}"))
     if after.password != getattr(before, "password", None):
         line = f"# {'write' if after.password else 'remove'} {paths.password(after.name)}"
         args = {"name": after.name, "password": after.password, "user": after.definition.user}
@@ -153,16 +160,6 @@ def _start(guest: Any) -> list[Step]:
     made: list[Step] = []
     if guest.service.opened_taps:
         made += [step for tap in guest.taps for step in Tap.steps(None, tap)]
-        made += [_script(path, ifname) for path, ifname in scripts(guest.definition, "script")]
+        made += [guest_live.script(path, ifname) for path, ifname in scripts(guest.definition.nics, "script")]
     args = {"name": guest.name, "timeout": guest.definition.start_timeout, **_supervised(guest)}
     return [*made, Step("guest_start", args, shlex.join(guest.argv))]
-
-
-def _change_live(before: Any, after: Any) -> list[Step]:
-    kept = {tap.name: tap for tap in after.taps}
-    changes = [step for tap in before.taps if tap.name in kept for step in Tap.steps(tap, kept[tap.name])]
-    changes += _put_away(before, {tap.name for tap in before.taps} - set(kept))
-    if after.password and after.password != before.password:
-        args = {"name": after.name, "password": after.password}
-        changes.append(Step("password_set", args, f"# set the VNC password of the running guest {after.name}"))
-    return changes

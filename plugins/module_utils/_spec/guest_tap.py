@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from . import guest_hotplug
 from .base import MARK
 from .guest_definition import Definition
+from .guest_hotplug import Plugged
 from .guest_nic import Nic
 from .tap import Tap
 from .world import Link, World
@@ -20,12 +24,12 @@ def alias(guest: str) -> str:
 
 def is_own(link: Link, guest: str, definition: Definition | None) -> bool:
     """Whether that is a tap of the guest as it is defined on the host, be it that a killed run did not mark it yet."""
-    names = own_tap_nics(definition) if definition else {}
+    names = own_tap_nics(definition.nics) if definition else {}
     return link.alias == alias(guest) or (link.unfinished and link.name in names)
 
 
-def own_tap_nics(definition: Definition) -> dict[str, Nic]:
-    return {nic.ifname: nic for nic in definition.nics if nic.own_tap}
+def own_tap_nics(nics: Iterable[Nic]) -> dict[str, Nic]:
+    return {nic.ifname: nic for nic in nics if nic.own_tap}
 
 
 def observed_taps(world: World, guest: str, definition: Definition) -> tuple[Tap, ...]:
@@ -34,29 +38,34 @@ def observed_taps(world: World, guest: str, definition: Definition) -> tuple[Tap
 
 
 def taps_to_start(guest: str, definition: Definition, owner: int | None) -> tuple[Tap, ...]:
-    nics = own_tap_nics(definition)
+    nics = own_tap_nics(definition.nics)
     return tuple(_wanted(guest, nics[name], owner, None) for name in sorted(nics))
 
 
-def taps_to_keep(
-    guest: str, definition: Definition, owner: int | None, have: tuple[Tap, ...], current: bool
+def taps_of_running(
+    guest: str, before: Plugged, after: Plugged, owner: int | None, have: tuple[Tap, ...]
 ) -> tuple[Tap, ...]:
-    """Those of a guest that goes on running: what can be changed live, such as the bridge, is.
-
-    ``current`` says that it runs with this definition, so that it has no other taps open.
-    """
-    nics = own_tap_nics(definition)
-    kept = []
-    for tap in have:
-        nic = nics.get(tap.name)
-        if nic is not None and (nic.queues > 1) == tap.multi_queue:
-            kept.append(_wanted(guest, nic, owner, tap))
-        elif not current:
-            kept.append(tap)
-    return tuple(kept)
+    """Those of a guest that goes on running, while some of its NICs come and go."""
+    there = {tap.name: tap for tap in have}
+    plugged = own_tap_nics(guest_hotplug.new(before, after))
+    taps = []
+    for name, nic in sorted(own_tap_nics(after.nics).items()):
+        if name in plugged:
+            taps.append(_wanted(guest, nic, owner, None))
+        elif name in there:
+            taps.append(_wanted(guest, nic, owner, there[name]))
+    return tuple(taps)
 
 
 def _wanted(guest: str, nic: Nic, owner: int | None, have: Tap | None) -> Tap:
     """`have`, changed into what the NIC needs."""
-    want = Tap(name=nic.ifname, bridge=nic.bridge, owner=owner, multi_queue=nic.queues > 1, up=True, alias=alias(guest))
+    want = Tap(
+        name=nic.ifname,
+        bridge=nic.bridge,
+        owner=owner,
+        multi_queue=nic.queues > 1,
+        isolated=nic.isolated,
+        up=True,
+        alias=alias(guest),
+    )
     return want.overlay(have or Tap(name=nic.ifname, multi_queue=False, vnet_hdr=False))

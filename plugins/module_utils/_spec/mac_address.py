@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterable
 
@@ -18,10 +19,15 @@ _PREFIX = "52:54:00"
 _UUID_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "virtnet.qemu/guest")
 
 
-def derived_mac(fleet: str, host: str, guest: str, index: int) -> str:
-    """The MAC address of the NIC number `index` (from 0) of a guest on a host of a fleet."""
-    digest = hashlib.sha256("\0".join((fleet, host, guest, str(index))).encode()).digest()
+def derived_mac(fleet: str, host: str, guest: str, nic: int | str) -> str:
+    """The MAC address of a guest's NIC on a host of a fleet; `nic` is its number (from 0) or its id."""
+    digest = hashlib.sha256("\0".join((fleet, host, guest, nic_number(nic))).encode()).digest()
     return ":".join((_PREFIX, *(f"{octet:02x}" for octet in digest[:3])))
+
+
+def nic_number(nic: int | str) -> str:
+    """What tells a guest's NICs apart: without an id of its own, NIC number 0 has the id nic0."""
+    return re.sub(r"^nic(\d+)$", r"\1", str(nic))
 
 
 def derived_uuid(fleet: str, host: str, guest: str) -> str:

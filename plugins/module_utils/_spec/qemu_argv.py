@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from . import guest_paths as paths
+from . import guest_paths as paths, guest_pci, nic_arguments
 from .guest_definition import Definition
 from .guest_disk import Disk
 from .guest_nic import Nic
+from .nic_arguments import value as _value
 
 #: qemu-guest-agent looks for its port under this name.
 AGENT_PORT = "org.qemu.guest_agent.0"
@@ -31,6 +32,11 @@ class Choices:
 
 def qemu_argv(name: str, guest: Definition, choices: Choices) -> tuple[str, ...]:
     """The whole command line. Nothing is left to QEMU's defaults, which differ between machines and versions."""
+    return (*fixed_argv(name, guest, choices), *nic_argv(guest, choices), *guest.arguments)
+
+
+def fixed_argv(name: str, guest: Definition, choices: Choices) -> tuple[str, ...]:
+    """The beginning of the command line, which a running process cannot depart from."""
     return (
         choices.emulator,
         *("-name", _value(name)),
@@ -41,9 +47,14 @@ def qemu_argv(name: str, guest: Definition, choices: Choices) -> tuple[str, ...]
         *_sockets(name, guest),
         *_display(name, guest),
         *_disks(guest.machine, all_disks(name, guest)),
-        *(word for nic in guest.nics for word in _nic(nic, choices)),
-        *guest.arguments,
     )
+
+
+def nic_argv(guest: Definition, choices: Choices) -> tuple[str, ...]:
+    """The NICs and the slots for more of them, which come and go while the process runs."""
+    ports = guest_pci.port_devices(guest_pci.ports(guest.nics, guest.hotplug_slots, guest.machine))
+    words = [word for port in ports for word in ("-device", nic_arguments.words(port))]
+    return (*words, *(word for nic in guest.nics for word in _nic(nic, guest.machine, choices)))
 
 
 def cpu(guest: Definition, accel: str) -> str:
@@ -65,11 +76,6 @@ def tap_descriptors(guest: Definition, first: int = 100) -> dict[str, tuple[int,
             descriptors[nic.ifname] = tuple(range(number, number + nic.queues))
             number += nic.queues
     return descriptors
-
-
-def _value(text: str) -> str:
-    """A value among others: in it, a comma is written twice."""
-    return text.replace(",", ",,")
 
 
 def _options(*words: str | None, **values: object) -> str:
@@ -153,43 +159,15 @@ def _disk_model(disk: Disk) -> str:
     return {"virtio": "virtio-blk-pci", "scsi": f"scsi-{kind}"}.get(disk.interface, f"ide-{kind}")
 
 
-def _nic(nic: Nic, choices: Choices) -> list[str]:
-    device = _options(
-        nic.model,
-        id=nic.id,
-        netdev=f"net-{nic.id}",
-        mac=nic.mac,
-        mq="on" if nic.queues > 1 else None,
-        vectors=_vectors(nic),
-        addr=nic.pci_address,
-        romfile=nic.romfile,
-    )
-    return ["-netdev", _netdev(nic, choices), "-device", device]
-
-
-def _vectors(nic: Nic) -> int | None:
-    """With many queues, two for each and two for configuration and control, as in qemu(1)."""
-    return nic.vectors if nic.vectors is not None or nic.queues == 1 else 2 * nic.queues + 2
-
-
-def _netdev(nic: Nic, choices: Choices) -> str:
-    name = f"net-{nic.id}"
-    if nic.type == "user":
-        forwards = [f"hostfwd={f.protocol}:{f.address}:{f.port}-:{f.guest_port}" for f in nic.hostfwd]
-        return ",".join([_options("user", id=name, restrict="on" if nic.restrict else None), *forwards])
-    if nic.type == "bridge":
-        return _options("bridge", id=name, br=nic.bridge, helper=choices.bridge_helper)
+def _nic(nic: Nic, machine: str, choices: Choices) -> list[str]:
     vhost = nic.vhost if nic.vhost is not None else (choices.vhost and nic.is_virtio)
-    descriptors = (choices.descriptors or {}).get(nic.ifname)
-    if descriptors:
-        plural = "fds" if len(descriptors) > 1 else "fd"
-        return _options("tap", id=name, **{plural: ":".join(map(str, descriptors))}, vhost=_on(vhost or None))
-    return _options(
-        "tap",
-        id=name,
-        ifname=nic.ifname,
-        script="no",
-        downscript="no",
-        queues=nic.queues if nic.queues > 1 else None,
-        vhost=_on(vhost or None),
-    )
+    descriptors = (choices.descriptors or {}).get(nic.ifname, ())
+    netdev = nic_arguments.netdev(nic, vhost, choices.bridge_helper, descriptors)
+    return ["-netdev", nic_arguments.words(netdev), "-device", nic_arguments.words(nic_arguments.device(nic, machine))]
+
+
+def host_choices(argv: tuple[str, ...], nic: Nic) -> tuple[bool, str | None]:
+    """Whether a NIC on a command line of ours has vhost, and its bridge helper: the choices that led to the line."""
+    words = next(word for word in argv if f"id=net-{nic.id}" in word.split(",")).split(",")
+    helper = next((word.partition("=")[2] for word in words if word.startswith("helper=")), None)
+    return "vhost=on" in words, helper

@@ -22,6 +22,7 @@ DIGEST_VARIABLE = "VIRTNET_DIGEST"
 _SUPERVISION = frozenset(
     ["description", "restart", "reload", "enabled", "after"]
     + ["start_timeout", "stop_timeout", "stop_argv", "ready_file", "start_pre", "stop_post"]
+    + ["live_words"]
 )
 
 
@@ -50,7 +51,8 @@ class Service:
     "infinity")``. ``unit_options`` are pairs for the [Service] section of systemd.unit(5); they replace ours of the
     same name. ``start_pre`` and ``stop_post`` are commands that root runs before each start and after each end,
     whatever comes of the latter; only systemd sees each end, so a daemon has none. ``opened_taps`` are for a daemon
-    only: systemd cannot pass them on.
+    only: systemd cannot pass them on. ``live_words``: the words of ``argv`` from the first of these numbers up to the
+    second, and its opened taps, are what its owner changes while it runs, so a difference there needs no restart.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Service:
     start_pre: tuple[tuple[str, ...], ...] = ()
     stop_post: tuple[tuple[str, ...], ...] = ()
     opened_taps: tuple[OpenedTap, ...] = ()
+    live_words: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", self.name):
@@ -91,6 +94,9 @@ class Service:
     def digest(self) -> str:
         """What the running process depends on, in short."""
         seen = {name: value for name, value in asdict(self).items() if name not in _SUPERVISION}
+        first, end = self.live_words
+        if first < end:
+            seen.update(argv=(*self.argv[:first], *self.argv[end:]), opened_taps=())
         return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

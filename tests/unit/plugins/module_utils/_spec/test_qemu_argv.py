@@ -36,7 +36,8 @@ def device(**nic):
 
 
 def test_the_command_line_of_a_small_guest():
-    assert argv(uuid="2f0c1e9a-6f0b-4d1e-9a52-0d3b5f3c7a11", memory="192M", guest_agent=False, rng=False) == (
+    options = {"uuid": "2f0c1e9a-6f0b-4d1e-9a52-0d3b5f3c7a11", "memory": "192M", "hotplug_slots": 1}
+    assert argv(**options, guest_agent=False, rng=False) == (
         *("/usr/bin/qemu-system-x86_64", "-name", "web1", "-no-user-config", "-nodefaults"),
         *("-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "192"),
         *("-uuid", "2f0c1e9a-6f0b-4d1e-9a52-0d3b5f3c7a11"),
@@ -44,6 +45,7 @@ def test_the_command_line_of_a_small_guest():
         *("-mon", "chardev=qmp,mode=control"),
         *("-chardev", "socket,id=console,path=/run/virtnet/guests/web1/console.sock,server=on,wait=off"),
         *("-serial", "chardev:console", "-display", "none"),
+        *("-device", "pcie-root-port,id=nicport0,bus=pcie.0,addr=14.0,multifunction=on,chassis=1"),
     )
 
 
@@ -93,9 +95,12 @@ def test_open_taps_are_passed_by_number():
 @pytest.mark.parametrize(
     ("nic", "expected"),
     [
-        ({}, "virtio-net-pci,id=nic0,netdev=net-nic0,mac=52:54:00:00:00:01"),
-        ({"model": "rtl8139", "id": "lan"}, "rtl8139,id=lan,netdev=net-lan,mac=52:54:00:00:00:01"),
-        ({"queues": 4}, "virtio-net-pci,id=nic0,netdev=net-nic0,mac=52:54:00:00:00:01,mq=on,vectors=10"),
+        ({}, "virtio-net-pci,id=nic0,netdev=net-nic0,mac=52:54:00:00:00:01,bus=nicport0"),
+        ({"model": "rtl8139", "id": "lan"}, "rtl8139,id=lan,netdev=net-lan,mac=52:54:00:00:00:01,bus=nicport0"),
+        (
+            {"queues": 4},
+            "virtio-net-pci,id=nic0,netdev=net-nic0,mac=52:54:00:00:00:01,mq=on,vectors=10,bus=nicport0",
+        ),
         (
             {"pci_address": "7", "vectors": 0, "romfile": "off"},
             "virtio-net-pci,id=nic0,netdev=net-nic0,mac=52:54:00:00:00:01,vectors=0,addr=07.0,romfile=",
@@ -136,7 +141,7 @@ def test_nic_devices(nic, expected):
     ],
 )
 def test_disks(machine, disk, drive, devices):
-    words = argv(machine=machine, disks=[disk], guest_agent=False, rng=False)
+    words = argv(machine=machine, disks=[disk], guest_agent=False, rng=False, hotplug_slots=0)
     assert values(words, "-drive") == [drive]
     assert values(words, "-device") == devices
 
