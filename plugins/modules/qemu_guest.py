@@ -15,8 +15,8 @@ description:
   - A running guest is controlled by QMP. It is stopped by its power button, then by telling QEMU to quit.
   - An option that is not given is left as it is, so O(state=stopped) and a name are enough to stop a guest. Lists and
     dictionaries are complete, and an empty text, list or dictionary takes away what was set before.
-  - A guest that runs goes on when its definition changes. What can change meanwhile does, such as the bridge of a tap
-    and the VNC password; if more is needed, RV(guests[].restart_required) says so, and O(allow_restart=true) does it.
+  - A guest that runs goes on when its definition changes. What can change meanwhile does, such as its O(nics) and the
+    VNC password; if more is needed, RV(guests[].restart_required) says so, and O(allow_restart=true) does it.
   - A guest named NAME has its definition in C(/etc/virtnet/guests/NAME.json), its disks and seed in
     C(/var/lib/virtnet/guests/NAME/), and its sockets, named in RV(guests[].sockets), in C(/run/virtnet/guests/NAME/).
 extends_documentation_fragment:
@@ -136,7 +136,13 @@ options:
     description: The command line of O(kernel), for example V(console=ttyS0).
     type: str
   nics: &nics
-    description: NICs, in the order in which the guest sees them. The default of a new guest is none.
+    description:
+      - NICs, in the order in which a new guest sees them. The default of a new guest is none.
+      - A running guest gets and loses NICs at once, as far as O(hotplug_slots) and its own operating system allow.
+        A NIC with other options than before is unplugged and plugged in; another O(nics[].bridge) is not noticed by
+        the guest. What cannot be done is told by a warning and needs a restart.
+      - A NIC keeps its place on the guest's PCI bus as long as there is a NIC of that O(nics[].id). Give an id to those
+        that are to come and go, so that the others keep what is derived from their number.
     type: list
     elements: dict
     suboptions:
@@ -155,10 +161,16 @@ options:
       bridge:
         description: The bridge that the NIC is on.
         type: str
+      isolated:
+        description: Among the ports of the bridge, the NIC's tap reaches only those that are not isolated, such as the
+          host or an uplink.
+        type: bool
+        default: false
       ifname:
         description:
           - Name of the tap on the host, at most 15 bytes.
-          - The default is the guest's name, a dash and the number of the NIC from 0, shortened if it is too long.
+          - The default is the guest's name, a dash and O(nics[].id) or else the number of the NIC from 0, shortened if
+            it is too long.
         type: str
       model:
         description: Model of the NIC, as C(qemu-system-x86_64 -nic model=help) lists them. V(virtio) is
@@ -166,11 +178,12 @@ options:
         type: str
         default: virtio-net-pci
       mac:
-        description: MAC address. Without one it is derived from O(fleet), O(host), the guest's name and the NIC's
-          number.
+        description: MAC address. Without one it is derived from O(fleet), O(host), the guest's name and O(nics[].id) or
+          else the NIC's number.
         type: str
       id:
-        description: Name of the device in QEMU. The default is C(nic) and the number of the NIC from 0.
+        description: Name of the device in QEMU, by which a running guest's NICs are told apart. The default is C(nic)
+          and the number of the NIC from 0.
         type: str
       queues:
         description: Number of queues of a virtio NIC on a tap, at best one for each virtual CPU.
@@ -182,7 +195,10 @@ options:
           - The default is V(true) where the guest's user can open C(/dev/vhost-net).
         type: bool
       pci_address:
-        description: Slot, and function if any, on the root bus, in hexadecimal, as in V('05') or V('05.0').
+        description:
+          - Device number, and function if any, on the root bus, in hexadecimal, as in V('05') or V('05.0').
+          - On machines with PCI Express such as V(q35), such a NIC cannot come and go while the guest runs. There,
+            the numbers from 14 on are those of the slots.
         type: str
       vectors:
         description: Number of MSI-X vectors. QEMU's default fits, and with many queues it is two for each and two more.
@@ -193,8 +209,8 @@ options:
         type: str
       script:
         description:
-          - An executable that is run as root before each start, when the tap is on its bridge, with the tap's name as
-            its argument. Unlike a script of QEMU's own it need not make anything, and a failure stops the start.
+          - An executable that is run as root before each start, or before the NIC is plugged in, when the tap is on its
+            bridge, with the tap's name as its argument. Unlike a script of QEMU's own it need not make anything, and a failure stops the start.
         type: path
       downscript:
         description:
@@ -228,6 +244,12 @@ options:
             description: The host's IPv4 address to listen on; V(0.0.0.0) is all of them.
             type: str
             default: 127.0.0.1
+  hotplug_slots: &hotplug_slots
+    description:
+      - How many NICs a running guest can get beside those it started with, from 0 to 32. The default of a new guest is
+        4. They are PCIe root ports; a machine with plain PCI, such as V(pc), has room without any.
+      - A change holds from the next start on, which also makes up for the slots that were used since the last one.
+    type: int
   display: &display
     description: The screen. The default of a new guest is none; its serial console is always there.
     type: dict
@@ -357,6 +379,7 @@ options:
       initrd: *initrd
       append: *append
       nics: *nics
+      hotplug_slots: *hotplug_slots
       display: *display
       seed: *seed
       guest_agent: *guest_agent
@@ -423,6 +446,13 @@ EXAMPLES = r"""
     name: web1
     memory: 2G
     allow_restart: true
+
+- name: A second NIC for a guest that runs, isolated from the other guests on its bridge
+  virtnet.qemu.qemu_guest:
+    name: web1
+    nics:
+      - {bridge: br-lab}
+      - {bridge: br-lab, id: extra, isolated: true}
 
 - name: Stop a guest
   virtnet.qemu.qemu_guest:

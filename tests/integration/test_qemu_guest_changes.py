@@ -207,8 +207,9 @@ def test_the_documented_examples(play, host, micro_cloud_image):
     results = play(host, tasks)
     assert [result.changed for result in results] == [True] * len(tasks)
     running = [[told["running"] for told in result["guests"]] for result in results]
-    assert running == [[True], [True], [True], [True, True], [True], [False], []]
+    assert running == [[True], [True], [True], [True, True], [True], [True], [False], []]
     assert "-m 2048 " in " ".join(results[4]["guests"][0]["argv"])
+    assert results[5]["guests"][0]["pid"] == results[4]["guests"][0]["pid"]
 
 
 def test_a_run_that_was_killed_is_made_good_by_the_next(play, host):
