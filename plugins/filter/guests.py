@@ -22,6 +22,11 @@ def on_bridges(guests: list[dict[str, Any]], networks: list[dict[str, Any]]) -> 
     return plainly(guest_list.on_bridges, guests, networks)
 
 
+def nic_guards(guests: list[dict[str, Any]], default: bool = True) -> list[dict[str, Any]]:
+    """See the documentation in nic_guards.yml."""
+    return plainly(guest_list.nic_guards, guests, default)
+
+
 class FilterModule:
     def filters(self) -> dict[str, Any]:
-        return {"with_macs": with_macs, "on_bridges": on_bridges}
+        return {"with_macs": with_macs, "on_bridges": on_bridges, "nic_guards": nic_guards}

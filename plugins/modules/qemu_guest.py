@@ -210,7 +210,8 @@ options:
       script:
         description:
           - An executable that is run as root before each start, or before the NIC is plugged in, when the tap is on its
-            bridge, with the tap's name as its argument. Unlike a script of QEMU's own it need not make anything, and a failure stops the start.
+            bridge, with the tap's name as its argument. Unlike a script of QEMU's own it need not make anything, and a
+            failure stops the start.
         type: path
       downscript:
         description:

@@ -11,11 +11,15 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._plan import plan
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec import firewall_table, nat_table
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec import firewall_table, guard_table, nat_table
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.table import RuleWorld
 
 BACKENDS = ("nftables", "iptables")
-LAYOUTS = {nat_table.NatRules: nat_table.LAYOUTS, firewall_table.NetworkFirewalls: firewall_table.LAYOUTS}
+LAYOUTS = {
+    nat_table.NatRules: nat_table.LAYOUTS,
+    firewall_table.NetworkFirewalls: firewall_table.LAYOUTS,
+    guard_table.NicGuards: guard_table.LAYOUTS,
+}
 
 
 def entry(spec: type, given: dict[str, Any]) -> Any:
@@ -32,7 +36,8 @@ def wants(spec: type, *given: dict[str, Any]) -> list[Any]:
 def world(spec: type, backend: str, rulesets: dict[str, Any] | None = None, **options: Any) -> RuleWorld:
     """A host with one namespace, whose default backend is `backend`; what is missing is an error."""
     layouts = LAYOUTS[spec]
-    return RuleWorld({(None, "auto"): (layouts[backend], rulesets or {})}, layouts[backend], **options)
+    asked = "auto" if len(layouts) > 1 else backend
+    return RuleWorld({(None, asked): (layouts[backend], rulesets or {})}, layouts[backend], **options)
 
 
 def outcome(spec: type, backend: str, *given: dict[str, Any], have: dict[str, Any] | None = None) -> dict[str, Any]:

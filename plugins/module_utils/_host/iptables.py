@@ -66,7 +66,7 @@ def _refusal(tool: str, table: str, lines: list[str], errors: str) -> str:
     return f"{tool}-restore refused the rules: {said}"
 
 
-def printed(tool: str, table: str, lines: list[str]) -> str:
+def printed(tool: str, _family: str, table: str, lines: list[str]) -> str:
     """How the host's own tool prints what `lines` make, seen in a network namespace that ends with the question.
 
     Empty when the host makes no such namespace, or the lines are refused.

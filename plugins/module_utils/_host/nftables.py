@@ -20,7 +20,7 @@ class Unusable(HostError):
     """This host cannot do it at all, so that another way may be tried."""
 
 
-def read(_family: str, table: str) -> str:
+def read(family: str, table: str) -> str:
     """The listing of a table, empty when there is no such table.
 
     :raises Unusable: there is no nft, or the kernel has no nftables
@@ -30,7 +30,7 @@ def read(_family: str, table: str) -> str:
     # nft 1.0.6 crashes without it, others print numbers and read no names.
     if not _PROTOCOLS.is_file():
         raise Unusable(f"nft needs {_PROTOCOLS}; install the package 'netbase'")
-    done = command.attempt(["nft", "--stateless", "list", "table", "inet", table])
+    done = command.attempt(["nft", "--stateless", "list", "table", family, table])
     if done.code == 0:
         return done.output
     if "No such file or directory" in done.errors:
@@ -54,11 +54,11 @@ def _refusal(lines: list[str], errors: str) -> str:
     return f"'nft {lines[int(found[1]) - 1]}' failed: {found[2].rstrip('.')}"
 
 
-def printed(_tool: str, table: str, lines: list[str]) -> str:
+def printed(_tool: str, family: str, table: str, lines: list[str]) -> str:
     """How nft of this host prints the table that `lines` make, seen in a network namespace that ends with the question.
 
     Empty when the host makes no such namespace, or the lines are refused.
     """
-    script = f"nft -f - && nft --stateless list table inet {table}"
+    script = f"nft -f - && nft --stateless list table {family} {table}"
     done = command.attempt([*_SCRATCH, script], input="\n".join(lines) + "\n")
     return "" if done.code else done.output

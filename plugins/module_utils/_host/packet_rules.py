@@ -34,10 +34,10 @@ class PacketRules:
     def observe(self, wants: list[Any], everything: bool = False) -> RuleWorld:
         """The tables of the places that `wants` speak of; with `everything` of every namespace and backend there is."""
         existing = {None, *namespace.names()}
-        found = {want.key: self._table(*want.key) if want.key[0] in existing else None for want in wants}
+        found = {want.key: self._table(want) if want.key[0] in existing else None for want in wants}
         if everything:
             seen = {(netns, self._backend(table[0])) for (netns, _asked), table in found.items() if table}
-            others = [(n, b) for n in sorted(existing, key=str) for b in _BACKENDS if (n, b) not in seen]
+            others = [(n, b) for n in sorted(existing, key=str) for b in self._layouts if (n, b) not in seen]
             found.update({key: table for key in others if (table := self._usable_table(*key))})
         world = RuleWorld(found, self._layouts["nftables"], everything, conntrack.usable())
         for want in wants:
@@ -47,11 +47,15 @@ class PacketRules:
     def _backend(self, layout: ModuleType) -> str:
         return next(name for name, one in self._layouts.items() if one is layout)
 
-    def _table(self, netns: str | None, asked: str) -> tuple[ModuleType, dict[str, Ruleset]]:
+    def _table(self, want: Any) -> tuple[ModuleType, dict[str, Ruleset]]:
         """The layout of a place's backend, and what is there."""
+        netns, asked = want.key
         try:
             return self._read(netns, "nftables" if asked == "auto" else asked)
         except nftables.Unusable as exc:
+            if asked != "auto" and want.only_removes:
+                # Where rules cannot be, there are none.
+                return self._layouts[asked], {}
             if asked != "auto":
                 raise
             try:
@@ -84,7 +88,7 @@ class PacketRules:
             if not _reworded(after.layout, have.rulesets.get(family), rules):
                 continue
             tool, table = after.layout.SYNTAX.tool(family), after.layout.TABLE
-            listing = _TOOLS[tool].printed(tool, table, after.layout.SYNTAX.script(table, None, rules))
+            listing = _TOOLS[tool].printed(tool, family, table, after.layout.SYNTAX.script(table, None, rules))
             world.spelling.update(spelling(rules, after.layout.SYNTAX.parse(listing) or Ruleset()))
 
     # -- changes ---------------------------------------------------------------------------------

@@ -10,10 +10,13 @@ from typing import Any
 
 from . import address
 from .base import SpecError
+from .guest_nic import tap_name
 from .mac_address import check_macs, derived_mac
 
-#: What a NIC in an inventory has besides the options of the module: the network role makes a reservation of it.
-_OF_NETWORKS = ("network", "address", "address6")
+#: What a NIC in an inventory has besides the options of the module: the network role makes a reservation of the
+#: addresses, and what is sent from behind its tap is held to them.
+_ADDRESSES = ("address", "address6")
+_OF_NETWORKS = ("network", *_ADDRESSES, "anti_spoofing")
 
 
 def with_macs(guests: list[dict[str, Any]], fleet: str, host: str) -> list[dict[str, Any]]:
@@ -35,6 +38,31 @@ def on_bridges(guests: list[dict[str, Any]], networks: list[dict[str, Any]]) -> 
         _with_nics(guest, lambda i, nic, g=guest: _on_bridge(nic, bridges, f"guest '{g['name']}': nics[{i}]"))
         for guest in guests
     ]
+
+
+def nic_guards(guests: list[dict[str, Any]], default: bool) -> list[dict[str, Any]]:
+    """What the module nic_guard is to see to: each NIC on a tap that its guest makes. `default`: for those that are
+    silent about it. The guests have been through `with_macs` and `on_bridges` knows the rest of their NICs' keys.
+    """
+    return [
+        _guard(f"guest '{guest['name']}': nics[{index}]", guest, index, nic, default)
+        for guest in guests
+        for index, nic in enumerate(guest.get("nics") or ())
+        if nic.get("type", "tap") == "tap" and (nic.get("network") or nic.get("bridge"))
+    ]
+
+
+def _guard(where: str, guest: dict[str, Any], index: int, nic: dict[str, Any], default: bool) -> dict[str, Any]:
+    wanted = nic.get("anti_spoofing", default)
+    if not isinstance(wanted, bool):
+        raise SpecError(f"{where}.anti_spoofing: {wanted!r} is neither true nor false")
+    return {
+        "name": nic.get("ifname") or tap_name(guest["name"], nic.get("id") or index),
+        "guest": guest["name"],
+        "mac": nic["mac"],
+        "addresses": [address.address(f"{where}.{key}", nic[key]) for key in _ADDRESSES if nic.get(key)],
+        "state": "present" if wanted and guest.get("state") != "absent" else "absent",
+    }
 
 
 def _with_nics(guest: Any, change: Any) -> dict[str, Any]:

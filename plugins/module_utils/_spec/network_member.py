@@ -41,7 +41,7 @@ def members_of(network: str, guests: list[dict[str, Any]], host: str, fleet: str
     for guest in guests:
         for index, nic in enumerate(guest.get("nics") or ()):
             if nic.get("network") == network:
-                mac = nic.get("mac") or derived_mac(fleet, host, guest["name"], index)
+                mac = nic.get("mac") or derived_mac(fleet, host, guest["name"], nic.get("id") or index)
                 given = ((version, nic.get(key)) for version, key in ((4, "address"), (6, "address6")))
                 found.append(Member(guest["name"], address.mac("mac", mac), tuple(pair for pair in given if pair[1])))
     return found

@@ -139,35 +139,36 @@ def element_key(element: str) -> str:
 # -- transactions --------------------------------------------------------------------------------
 
 
-def script(table: str, before: Ruleset | None, after: Ruleset | None) -> list[str]:
+def script(table: str, before: Ruleset | None, after: Ruleset | None, family: str = "inet") -> list[str]:
     """The lines for ``nft -f`` that lead from one state of a table to another."""
+    place = f"{family} {table}"
     if after is None:
-        return [f"delete table inet {table}"]
+        return [f"delete table {place}"]
     if before is not None and before.declared == after.declared:
-        return _edit(table, before, after)
-    lines = [] if before is None else [f"delete table inet {table}"]
-    lines.append(f"add table inet {table}")
+        return _edit(place, before, after)
+    lines = [] if before is None else [f"delete table {place}"]
+    lines.append(f"add table {place}")
     # Chains first: nft 1.0.6 makes a new map's elements together with the map, and they may jump to chains.
-    lines += [_addition(table, "chain", name, after.declared.get(f"chain {name}")) for name in after.chains]
+    lines += [_addition(place, "chain", name, after.declared.get(f"chain {name}")) for name in after.chains]
     maps = (what.split(" ") for what in after.declared if not what.startswith("chain "))
-    lines += [_addition(table, kind, name, after.declared[f"{kind} {name}"]) for kind, name in maps]
-    return lines + _edit(table, Ruleset(after.declared, dict.fromkeys(after.chains, ())), after)
+    lines += [_addition(place, kind, name, after.declared[f"{kind} {name}"]) for kind, name in maps]
+    return lines + _edit(place, Ruleset(after.declared, dict.fromkeys(after.chains, ())), after)
 
 
-def _addition(table: str, kind: str, name: str, declared: str | None) -> str:
-    return f"add {kind} inet {table} {name}" + (f" {{ {declared.rstrip(';')}; }}" if declared else "")
+def _addition(place: str, kind: str, name: str, declared: str | None) -> str:
+    return f"add {kind} {place} {name}" + (f" {{ {declared.rstrip(';')}; }}" if declared else "")
 
 
-def _edit(table: str, before: Ruleset, after: Ruleset) -> list[str]:
+def _edit(place: str, before: Ruleset, after: Ruleset) -> list[str]:
     # Whatever refers to a chain comes after the chain is made, and goes before the chain does.
     gone = [name for name in before.chains if name not in after.chains]
     changed = {name: lines for name, lines in after.chains.items() if lines != before.chains.get(name)}
-    lines = [f"add chain inet {table} {name}" for name in changed if name not in before.chains]
-    lines += [f"flush chain inet {table} {name}" for name in (*changed, *gone) if before.chains.get(name)]
-    lines += [f"delete element inet {table} {name} {{ {key} }}" for name, key, _text in _without(before, after)]
-    lines += [f"add rule inet {table} {name} {line}" for name, rules in changed.items() for line in rules]
-    lines += [f"add element inet {table} {name} {{ {text} }}" for name, _key, text in _without(after, before)]
-    return lines + [f"delete chain inet {table} {name}" for name in gone]
+    lines = [f"add chain {place} {name}" for name in changed if name not in before.chains]
+    lines += [f"flush chain {place} {name}" for name in (*changed, *gone) if before.chains.get(name)]
+    lines += [f"delete element {place} {name} {{ {key} }}" for name, key, _text in _without(before, after)]
+    lines += [f"add rule {place} {name} {line}" for name, rules in changed.items() for line in rules]
+    lines += [f"add element {place} {name} {{ {text} }}" for name, _key, text in _without(after, before)]
+    return lines + [f"delete chain {place} {name}" for name in gone]
 
 
 def _without(these: Ruleset, those: Ruleset) -> Iterator[tuple[str, str, str]]:

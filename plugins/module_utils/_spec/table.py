@@ -90,6 +90,10 @@ class Entries(Resource):
     def observed(cls, world: RuleWorld, key: tuple[str | None, str]) -> Any:
         return cls.table.observed(world, key)
 
+    @property
+    def only_removes(self) -> bool:
+        return all(entry.state == "absent" for entry in self.entries)
+
     def target(self, world: RuleWorld, have: Table | None) -> Any:
         if have is None and all(entry.state == "absent" for entry in self.entries):
             return None

@@ -17,12 +17,13 @@ import yaml
 from hypothesis import given, settings, strategies
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.firewall_table import NetworkFirewalls
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guard_table import NicGuards
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.nat_table import NatRules
-from tests.unit.packet_rules import BACKENDS, LAYOUTS, commands, outcome
+from tests.unit.packet_rules import LAYOUTS, commands, outcome
 
 CASES = sorted(path for path in Path(__file__).with_name("rule_cases").iterdir())
-SPECS = {"nat_rule": NatRules, "network_firewall": NetworkFirewalls}
-FILES = {"inet": "nftables.txt", "ip": "iptables.txt", "ip6": "ip6tables.txt"}
+SPECS = {"nat_rule": NatRules, "network_firewall": NetworkFirewalls, "nic_guard": NicGuards}
+FILES = {"inet": "nftables.txt", "bridge": "nftables.txt", "ip": "iptables.txt", "ip6": "ip6tables.txt"}
 
 
 class Case(NamedTuple):
@@ -44,7 +45,13 @@ def listing(path: Path) -> str:
     return "\n".join(line for line in path.read_text().splitlines() if not line.startswith("#"))
 
 
-@pytest.fixture(params=[(path, backend) for path in CASES for backend in BACKENDS], ids=lambda p: f"{p[0].name}-{p[1]}")
+def pairs() -> list[tuple[Path, str]]:
+    """Each case with each backend that its module has."""
+    modules = {path: yaml.safe_load((path / "want.yml").read_text())["module"] for path in CASES}
+    return [(path, backend) for path, module in modules.items() for backend in LAYOUTS[SPECS[module]]]
+
+
+@pytest.fixture(params=pairs(), ids=lambda p: f"{p[0].name}-{p[1]}")
 def case(request: pytest.FixtureRequest) -> Case:
     return load(*request.param)
 
@@ -76,7 +83,7 @@ def network(entry: dict[str, Any]) -> dict[str, Any]:
 @given(data=strategies.data())
 def test_the_order_of_entries_and_of_runs_means_nothing(data):
     """All at once in any order, or one after the other in any order: the rules are the same."""
-    case = load(data.draw(strategies.sampled_from(CASES)), data.draw(strategies.sampled_from(BACKENDS)))
+    case = load(*data.draw(strategies.sampled_from(pairs())))
     entries = data.draw(strategies.permutations(case.entries))
     assert outcome(case.spec, case.backend, *entries) == case.rulesets
     rulesets: dict[str, Any] = {}
