@@ -44,7 +44,7 @@ options:
         type: bool
       gateways:
         description:
-          - The guests' gateway, one of each IP version. It is their name server too, unless their lease names another.
+          - The guests' gateway, one of each IP version.
         type: list
         elements: str
         default: []
@@ -53,6 +53,7 @@ options:
           - The addresses of the host that O(config[].host_access) is about.
           - Default is all of them but loopback and link-local ones; where O(config[].model) is V(bridged), or
             V(isolated) with O(config[].host_access=true), those of the guests' subnet.
+          - With an empty list nothing is promised of the host, nor looked at.
         type: list
         elements: str
       dhcp:
@@ -61,9 +62,13 @@ options:
           - Default is false; with O(config[].model=bridged) a lease is tried, but not promised.
         type: bool
       dns:
-        description: Whether the name servers of the lease, or the gateways, answer.
+        description: Whether the guests' name servers answer.
         type: bool
         default: false
+      dns_servers:
+        description: Addresses of those. Default is what the lease says, and without a lease the gateways.
+        type: list
+        elements: str
       addresses:
         description:
           - Addresses for the probes, with prefix length, that nobody else has. Two of each IP version, the first for

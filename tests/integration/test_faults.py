@@ -50,10 +50,12 @@ MADE = {
 
 def holder(host: Sandbox) -> int | None:
     """The process that has the host's lock: the module at work (proc_locks(5))."""
-    inode = host.path(LOCK).stat().st_ino
+    lock = host.path(LOCK).stat()
+    # Other hosts' locks may have the same number, on a file system of their own.
+    wanted = f"{os.major(lock.st_dev):02x}:{os.minor(lock.st_dev):02x}:{lock.st_ino}"
     for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
         _number, kind, _mode, _access, pid, place, *_range = line.split()
-        if kind == "FLOCK" and int(place.rpartition(":")[2]) == inode:
+        if kind == "FLOCK" and place == wanted:
             return int(pid)
     return None
 

@@ -28,6 +28,7 @@ NETWORK = {
     "host_addresses": {"type": "list", "elements": "str"},
     "dhcp": {"type": "bool"},
     "dns": {"type": "bool", "default": False},
+    "dns_servers": {"type": "list", "elements": "str"},
     "addresses": {"type": "list", "elements": "str", "default": []},
     "lan": {"type": "list", "elements": "dict", "options": _TARGET, "default": []},
 }
@@ -54,7 +55,8 @@ class ProbedNetwork:
     """A network and what it promises.
 
     ``addresses`` are those of the two probes, with prefix length; ``host_addresses`` the host's own that the promise
-    ``host_access`` is about (``None``: found on the host); with ``dhcp`` ``None`` a lease is tried but not promised.
+    ``host_access`` is about (``None``: found on the host); with ``dhcp`` ``None`` a lease is tried but not promised;
+    ``dns_servers`` are ``None`` where the lease or the gateways tell.
     """
 
     name: str
@@ -65,6 +67,7 @@ class ProbedNetwork:
     host_addresses: tuple[str, ...] | None = None
     dhcp: bool | None = None
     dns: bool = False
+    dns_servers: tuple[str, ...] | None = None
     addresses: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     lan: tuple[Target, ...] = ()
 
@@ -105,8 +108,7 @@ def _check_single(option: str, values: list[str]) -> None:
 
 
 def _network(entry: Mapping[str, Any], number: int) -> ProbedNetwork:
-    model, own = entry["model"], entry["host_addresses"]
-    dhcp = entry["dhcp"]
+    model, dhcp = entry["model"], entry["dhcp"]
     if dhcp is None and model != "bridged":
         dhcp = False
     return ProbedNetwork(
@@ -115,26 +117,31 @@ def _network(entry: Mapping[str, Any], number: int) -> ProbedNetwork:
         model=model,
         host_access=model != "isolated" if entry["host_access"] is None else entry["host_access"],
         gateways=tuple(address.address("gateways", a) for a in entry["gateways"]),
-        host_addresses=None if own is None else tuple(address.address("host_addresses", a) for a in own),
+        host_addresses=_addresses("host_addresses", entry["host_addresses"]),
         dhcp=dhcp,
         dns=entry["dns"],
-        addresses=_two_each(entry["addresses"]) if entry["addresses"] else _made_up(model, dhcp, number),
+        dns_servers=_addresses("dns_servers", entry["dns_servers"]),
+        addresses=_one_each(entry["addresses"]) if entry["addresses"] else _made_up(model, dhcp, number),
         lan=tuple(_target(target) for target in entry["lan"]),
     )
 
 
-def _two_each(given: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The first of each family is the first probe's, the second the other's."""
+def _addresses(option: str, given: list[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(address.address(option, a) for a in given)
+
+
+def _one_each(given: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The first of each family is the first probe's, the second the other's, where there is one."""
     import netaddr
 
     parsed = [address.interface_address("addresses", a) for a in given]
     families = [[a for a in parsed if address.ip_version(a) == version] for version in (4, 6)]
     for both in filter(None, families):
-        if len(both) != 2 or both[0] == both[1]:
+        if len(both) > 2 or len(set(both)) < len(both):
             raise SpecError(f"addresses: {', '.join(both)}: give two of each IP version, one for each probe")
-        if netaddr.IPNetwork(both[0]).cidr != netaddr.IPNetwork(both[1]).cidr:
-            raise SpecError(f"addresses: {both[0]} and {both[1]} are not in one subnet")
-    return tuple(tuple(both[n] for both in families if both) for n in (0, 1))  # type: ignore[return-value]
+        if netaddr.IPNetwork(both[0]).cidr != netaddr.IPNetwork(both[-1]).cidr:
+            raise SpecError(f"addresses: {both[0]} and {both[-1]} are not in one subnet")
+    return tuple(tuple(both[n] for both in families if len(both) > n) for n in (0, 1))  # type: ignore[return-value]
 
 
 def _made_up(model: str, dhcp: bool | None, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

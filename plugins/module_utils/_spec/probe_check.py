@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .address import ip_version
@@ -18,6 +18,7 @@ from .probe_place import Probe
 #: Ways for a packet to take: where the routes lead; to the host's bridge, whatever they say; or an interface's name.
 BY_ROUTE, TO_HOST = "", "host"
 NOT_CHECKED = "not checked"
+_ROUTE_BACK = "has the LAN a route back?"
 Pair = tuple[Probe, Probe]
 
 
@@ -47,13 +48,14 @@ class Answer:
 class Check:
     """One promise of one network: whoever is asked answers (`promised`), or nobody does.
 
-    `asked` has for each of them a name for the user, and the ways to ask.
+    `asked` has for each of them a name for the user, and the ways to ask; `hint` is for when nobody answers.
     """
 
     network: str
     name: str
     promised: bool
     asked: tuple[tuple[str, tuple[Ask, ...]], ...]
+    hint: str = ""
 
     def result(self, answers: Mapping[Ask, Answer]) -> dict[str, Any]:
         heard = {who: [answers[ask] for ask in asks] for who, asks in self.asked}
@@ -64,7 +66,7 @@ class Check:
         details = [answer.detail for given in heard.values() for answer in given if answer.detail]
         if wrong:
             seen += f": {', '.join(wrong)}" if len(heard) > 1 else ""
-            seen += f" ({details[0]})" if details and self.promised else ""
+            seen += f" ({'; '.join([*details[:1], *([self.hint] if self.hint else [])])})" if self.promised else ""
         ok = not wrong if heard else None
         return row(self.network, self.name, _word(self.promised), seen if heard else NOT_CHECKED, ok)
 
@@ -84,17 +86,27 @@ def lease_results(network: ProbedNetwork, pair: Pair, tried: bool = True) -> lis
     expected = "yes" if network.dhcp else "if there is a server"
     leases = [probe.lease for probe in pair]
     if not tried:
-        results = [row(network.name, "guest gets a lease", expected, NOT_CHECKED, None)]
+        results = [row(network.name, "guest gets lease", expected, NOT_CHECKED, None)]
     else:
         given = ", ".join(lease.address for lease in leases if lease)
-        ok = all(leases) if network.dhcp else (True if all(leases) else None)
-        results = [row(network.name, "guest gets a lease", expected, given or "no", ok)]
+        # A range may have room for one more guest only.
+        ok = True if given else (False if network.dhcp else None)
+        results = [row(network.name, "guest gets lease", expected, given or "no", ok)]
     gateways = [g for g in network.gateways if ip_version(g) == 4]
+    servers = [a for a in network.dns_servers or network.gateways if ip_version(a) == 4]
     if network.leaves and gateways:
-        seen = sorted({", ".join(lease.routers) or "none" for lease in leases if lease})
-        ok = seen == [", ".join(gateways)] if seen else None
-        results.append(row(network.name, "lease names gateway", gateways[0], "; ".join(seen) or NOT_CHECKED, ok))
+        named = [lease.routers for lease in leases if lease]
+        results.append(_named(network, "lease names gateway", gateways, named))
+    if network.dns and servers:
+        named = [lease.servers for lease in leases if lease]
+        results.append(_named(network, "lease names server", servers, named))
     return results
+
+
+def _named(network: ProbedNetwork, check: str, expected: list[str], named: list[tuple[str, ...]]) -> dict[str, Any]:
+    seen = sorted({", ".join(addresses) or "none" for addresses in named})
+    ok = seen == [", ".join(expected)] if seen else None
+    return row(network.name, check, ", ".join(expected), "; ".join(seen) or NOT_CHECKED, ok)
 
 
 def checks(
@@ -112,7 +124,7 @@ def _of_network(
     own: list[str],
     dns_name: str | None,
 ) -> Iterator[Check]:
-    one, other = pairs[network.name]
+    one, other = _best_first(pairs[network.name])
     versions = {ip_version(a) for a in one.addresses}
 
     def check(name: str, promised: bool, asked: Iterable[tuple[str, Ask]]) -> Check:
@@ -126,15 +138,22 @@ def _of_network(
     yield check(
         "guest to host", network.host_access, ((a, Ask(one.netns, a)) for a in _host_addresses(network, one, own))
     )
-    yield check("host to guest", network.host_access, ((a, Ask(None, a)) for a in one.addresses))
+    promised = one.addresses if network.host_addresses != () else ()
+    yield check("host to guest", network.host_access, ((a, Ask(None, a)) for a in promised))
     if network.dns:
-        servers = one.lease.servers if one.lease else gateways
+        servers = network.dns_servers or (one.lease and one.lease.servers) or gateways
         name = dns_name or ANY_NAME
         yield check(f"guest resolves {dns_name or 'names'}", True, ((a, Ask(one.netns, a, name=name)) for a in servers))
     for target in network.lan or (None,):
         asked = [(target.name, Ask(one.netns, target.address, target.port))] if target else []
-        yield check(f"guest to LAN {target.name}" if target else "guest to LAN", network.leaves, asked)
+        to_lan = check(f"guest to LAN {target.name}" if target else "guest to LAN", network.leaves, asked)
+        yield replace(to_lan, hint=_ROUTE_BACK) if network.model == "routed" else to_lan
     yield check("guest to other networks", False, _others(network, networks, pairs))
+
+
+def _best_first(pair: Pair) -> Pair:
+    """A probe without a lease can ask for nothing."""
+    return (pair[1], pair[0]) if pair[1].lease and not pair[0].lease else pair
 
 
 def _ways(ask: Ask, promised: bool, network: ProbedNetwork) -> tuple[Ask, ...]:
@@ -167,12 +186,12 @@ def _host_addresses(network: ProbedNetwork, probe: Probe, own: list[str]) -> lis
 def _others(
     network: ProbedNetwork, networks: list[ProbedNetwork], pairs: Mapping[str, Pair]
 ) -> Iterator[tuple[str, Ask]]:
-    one, two = pairs[network.name]
+    one, two = _best_first(pairs[network.name])
     mine = {*one.addresses, *two.addresses}
     for other in networks:
         if other.name == network.name or _meet_on_the_lan(network, other):
             continue
-        for address in pairs[other.name][0].addresses:
+        for address in _best_first(pairs[other.name])[0].addresses:
             # Networks behind routers of their own may have the same addresses; asking there asks oneself.
             if address not in mine:
                 yield f"{other.name} ({address})", Ask(one.netns, address)
@@ -190,5 +209,5 @@ def neighbour_targets(networks: list[ProbedNetwork], pairs: Mapping[str, Pair]) 
     return [
         {"network": network.name, "address": address, "promised": network.model in ("routed", "bridged")}
         for network in networks
-        for address in pairs[network.name][0].addresses
+        for address in _best_first(pairs[network.name])[0].addresses
     ]
