@@ -107,7 +107,7 @@ options:
   state:
     description:
       - V(probed) leaves nothing behind.
-      - V(present) leaves the probes where they are, so that they can be asked from elsewhere.
+      - V(present) leaves the probes where they are, for M(virtnet.qemu.neighbour_probe) to ask from another host.
       - V(absent) removes those.
     type: str
     choices: [probed, present, absent]
@@ -135,6 +135,7 @@ notes:
   - Broken promises do not make the module fail; they are in RV(broken).
   - With the spanning tree protocol a bridge lets a probe wait for twice its forward delay.
 seealso:
+  - module: virtnet.qemu.neighbour_probe
   - module: virtnet.qemu.network_firewall
 """
 
@@ -194,18 +195,18 @@ broken:
   returned: unless O(state=absent)
   type: str
 neighbour_targets:
-  description: With O(state=present), the probes as somebody on the LAN may ask them.
+  description: With O(state=present), the probes as a host on the LAN may ask them, by M(virtnet.qemu.neighbour_probe).
   returned: unless O(state=absent)
   type: list
   elements: dict
   contains:
-    network:
+    name:
       description: Name of the network.
       type: str
     address:
       description: Address of a probe.
       type: str
-    promised:
+    reached:
       description: Whether the LAN reaches it, once it knows the way.
       type: bool
 """

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from tests.integration.support import Player, TaskResult, fails
+from tests.integration.support import Player, TaskResult
 from tests.integration.support.links import network
 from tests.sandbox import LanHost, Sandbox
 
@@ -24,6 +25,8 @@ NETWORKS = [
     {"name": "inner", "model": "nat", "subnet": "10.9.4.0/24", "gateway": "namespace"}
     | {"external_bridge": "br-ex", "external_addresses": ["192.0.2.77/24"], "external_gateways": [LanHost.ADDRESS]},
 ]
+BRIDGED = {"name": "lan", "model": "bridged", "uplink": "uplink0", "bridge": "br-ex"}
+OWN = {"lan": ["192.0.2.80/24", "192.0.2.81/24"]}
 GUESTS = [{"name": "web1", "nics": [{"network": "still", "address": "10.9.1.254"}]}]
 TARGETS = [
     {"address": LanHost.ADDRESS, "name": "router"},
@@ -69,12 +72,86 @@ def site(host: Sandbox, lan: LanHost) -> Sandbox:
     return host
 
 
-def test_networks_of_every_model_keep_their_promises(play: Player, site: Sandbox) -> None:
+@pytest.fixture
+def neighbour(lan: LanHost, new_host) -> Sandbox:
+    """Another host on the LAN, which knows no way to any network."""
+    host = new_host()
+    lan.connect(host, 11)
+    return host
+
+
+def still(host: Sandbox) -> dict[str, Any]:
+    """What must be the same again; a bridge with STP forgets addresses faster for a while after a port came or went."""
+    return {fact: value for fact, value in network(host).items() if not fact.endswith(" ageing_time")}
+
+
+def test_networks_of_every_model_keep_their_promises(play: Player, site: Sandbox, neighbour: Sandbox) -> None:
     play(site, [make(NETWORKS)])
-    before = network(site)
-    bridged = {"name": "lan", "model": "bridged", "uplink": "uplink0", "bridge": "br-ex"}
-    own = {"lan": ["192.0.2.80/24", "192.0.2.81/24"]}
-    results = play(site, [verify([*NETWORKS, bridged], verify_addresses=own)])
-    print(probed(results)["table"])
-    assert probed(results)["broken"] == ""
-    assert network(site) == before
+    before = still(site), still(neighbour)
+    task = verify([*NETWORKS, BRIDGED], verify_addresses=OWN, verify_neighbour=neighbour.name)
+    results = play([site, neighbour], [{**task, "when": f"inventory_hostname == '{site.name}'"}])
+    first, second = [result for result in results if "table" in result]
+    print(first["table"], second["table"], sep="\n")
+    assert first["broken"] == second["broken"] == ""
+    asked = {(row["network"], row["seen"], row["ok"]) for row in second["results"]}
+    isolated = {("wire", "no", True), ("back", "no", True), ("hostonly", "no", True), ("inner", "no", True)}
+    assert asked == {("lab", "no", True), ("still", "no", True), ("dmz", "yes", True), ("lan", "yes", True), *isolated}
+    assert (still(site), still(neighbour)) == before
+
+
+def test_what_is_broken_is_named(play: Player, site: Sandbox, neighbour: Sandbox) -> None:
+    """Without the firewall the LAN, and other networks, reach guests."""
+    entries = [NETWORKS[0], NETWORKS[4]]
+    play(site, [make(entries), {"ansible.builtin.shell": "nft delete table inet virtnet_filter"}])
+    before = still(site)
+    task = verify(entries, verify_neighbour=neighbour.name)
+    run = play.start([site, neighbour], [{**task, "when": f"inventory_hostname == '{site.name}'"}])
+    (failed,) = [result for result in run.finish() if result.failed]
+    assert "network 'lab': guest to other networks" not in failed.msg
+    assert "network 'lab': LAN to guest: expected no, seen yes" in failed.msg
+    assert still(site) == before
+
+
+def test_the_playbook_asks_the_default_gateway(play: Player, host: Sandbox, lan: LanHost) -> None:
+    entries = [NETWORKS[0] | {"dns": False}, NETWORKS[1]]
+    play(host, [make(entries)])
+    variables = {"virtnet_networks": entries, "virtnet_guests": GUESTS}
+    checked = probed(play.playbook(host, "virtnet.qemu.verify", vars=variables, check=True))
+    results = play.playbook(host, "virtnet.qemu.verify", vars=variables)
+    assert not any(result.changed for result in results)
+    rows = {(row["network"], row["check"]): row for row in probed(results)["results"]}
+    assert rows["lab", "guest to LAN gateway (192.0.2.1)"]["ok"] is True
+    # Not the one that a guest of the inventory has.
+    assert "10.9.1.254" not in str(results)
+    assert {key for key in rows} == {(row["network"], row["check"]) for row in checked["results"]}
+    (shown,) = [result for result in results if "lab " in str(result.get("msg"))]
+    assert shown["msg"][0].split() == ["network", "check", "expected", "seen"]
+
+
+def test_as_many_tasks_for_ten_networks_as_for_one_and_in_seconds(play: Player, host: Sandbox, lan: LanHost) -> None:
+    entries = [{"name": f"net{n}", "model": "nat", "subnet": f"10.9.{n}.0/24", "dns": False} for n in range(10)]
+    play(host, [make(entries)])
+    few = play(host, [verify(entries[:1])])
+    started = time.monotonic()
+    many = play(host, [verify(entries)])
+    took = time.monotonic() - started
+    print(f"{took:.1f} s")
+    assert [result.task for result in many] == [result.task for result in few]
+    assert {row["network"] for row in probed(many)["results"]} == {entry["name"] for entry in entries}
+    assert took < 60
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"verify_addresses": {"nothing": ["10.9.0.5/24"]}}, ["verify_addresses", "'nothing'"]),
+        ({"verify_lan_targets": [{"address": "172.30,1.51"}]}, ["lan", "172.30,1.51"]),
+        ({"verify_networks": [{"name": "none", "model": "isolated"}]}, ["no bridge 'br-none'"]),
+    ],
+)
+def test_mistakes_are_told_plainly(play: Player, host: Sandbox, options, words) -> None:
+    before = host.snapshot()
+    results = play.start(host, [verify([{"name": "wire", "model": "isolated"}], **options)]).finish()
+    (failed,) = [result for result in results if result.failed]
+    assert all(word in failed.msg for word in words), failed.msg
+    assert host.snapshot()["namespaces"] == before["namespaces"]

@@ -23,7 +23,7 @@ from .._spec import probe_packet
 from .._spec.address import ip_version
 from .._spec.probe_check import BY_ROUTE, TO_HOST, Answer, Ask
 from .._spec.probe_place import MARK_TO_HOST
-from . import namespace
+from . import namespace, next_hop
 from .errors import HostError
 
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -126,14 +126,19 @@ class _Asker:
             elif ask.name:
                 self._query(ask)
             else:
-                version = ip_version(ask.address)
-                packet = probe_packet.echo(version, *self._numbers[ask])
-                self._pings[ask.netns, ask.way, version].sendto(packet, (ask.address, 0))
+                self._ping(ask)
         except BlockingIOError:
             # The next attempt sends it.
             return
         except OSError as exc:
             self._answers[ask] = Answer(False, _word(exc.errno))
+
+    def _ping(self, ask: Ask) -> None:
+        version, number = ip_version(ask.address), self._numbers[ask]
+        if ask.via:
+            next_hop.find(ask.via).send(ask.address, *number)
+        else:
+            self._pings[ask.netns, ask.way, version].sendto(probe_packet.echo(version, *number), (ask.address, 0))
 
     def _hear_ping(self, line: socket.socket, version: int) -> None:
         for packet, sender in _packets(line):

@@ -18,7 +18,7 @@ from typing import Any
 
 from .._spec import ip, probe_check, probe_place
 from .._spec.netns import Netns
-from .._spec.probe import ProbedNetwork, parse
+from .._spec.probe import ProbedNetwork, parse, without_ipv6
 from .._spec.probe_check import Pair
 from .._spec.probe_table import broken, table
 from .._spec.veth import Veth
@@ -39,6 +39,8 @@ _POLL = 0.05
 def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """The module's result, but for ``changed``."""
     networks = parse(params)
+    if not Path("/proc/sys/net/ipv6").exists():
+        networks = without_ipv6(networks)
     if params["state"] == "absent":
         if not check_mode:
             _removed()
@@ -46,11 +48,11 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     targets: list[dict[str, Any]] = []
     if check_mode:
         pairs = {name: _unknown(pair) for name, pair in probe_place.probes(networks).items()}
-        results = _results(networks, pairs, [], params["dns_name"], None)
+        results = _results(networks, pairs, [], params, asking=False)
     else:
         pairs, results = _probed(networks, params)
         if params["state"] == "present":
-            targets = probe_check.neighbour_targets(networks, pairs)
+            targets = probe_check.targets_of_neighbour(networks, pairs)
     return {"results": results, "table": table(results), "broken": broken(results), "neighbour_targets": targets}
 
 
@@ -171,7 +173,7 @@ def _examine(
         pairs = {name: tuple(p.with_lease(given.get(p.netns)) for p in pair) for name, pair in pairs.items()}
         for pair in pairs.values():
             _configure(netlink, pair)
-        return pairs, _results(networks, pairs, _own_addresses(), params["dns_name"], params["timeout"])
+        return pairs, _results(networks, pairs, _own_addresses(), params, asking=True)
 
 
 def _configure(netlink: Netlink, pair: Pair) -> None:
@@ -193,14 +195,15 @@ def _own_addresses() -> list[str]:
 
 
 def _results(
-    networks: list[ProbedNetwork], pairs: dict[str, Pair], own: list[str], dns_name: str | None, timeout: float | None
+    networks: list[ProbedNetwork], pairs: dict[str, Pair], own: list[str], params: Mapping[str, Any], asking: bool
 ) -> list[dict[str, Any]]:
-    """`timeout` is ``None`` to ask nothing."""
-    checks = probe_check.checks(networks, pairs, own, dns_name)
+    checks = probe_check.checks(networks, pairs, own, params["dns_name"])
+    # Probes that are kept are for a neighbour to ask.
+    checks += probe_check.left_to_neighbour(networks) if params["state"] == "probed" else []
     asks = [one for check in checks for _who, ways in check.asked for one in ways]
-    answers = ask.ask_all(asks, timeout) if timeout is not None else {}
+    answers = ask.ask_all(asks, params["timeout"]) if asking else {}
     results = []
     for network in networks:
-        results += probe_check.lease_results(network, pairs[network.name], tried=timeout is not None)
+        results += probe_check.lease_results(network, pairs[network.name], tried=asking)
         results += [check.result(answers) for check in checks if check.network == network.name]
     return results

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import address
 from .base import SpecError
 
+#: The addresses of both probes.
+Pair = tuple[tuple[str, ...], tuple[str, ...]]
 MODELS = ("isolated", "routed", "nat", "bridged")
 _TARGET = {
     "address": {"type": "str", "required": True},
@@ -68,7 +70,7 @@ class ProbedNetwork:
     dhcp: bool | None = None
     dns: bool = False
     dns_servers: tuple[str, ...] | None = None
-    addresses: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    addresses: Pair = ((), ())
     lan: tuple[Target, ...] = ()
 
     @property
@@ -108,20 +110,22 @@ def _check_single(option: str, values: list[str]) -> None:
 
 
 def _network(entry: Mapping[str, Any], number: int) -> ProbedNetwork:
-    model, dhcp = entry["model"], entry["dhcp"]
+    model, dhcp, host_access = entry["model"], entry["dhcp"], entry["host_access"]
     if dhcp is None and model != "bridged":
         dhcp = False
+    if host_access is None:
+        host_access = model != "isolated"
     return ProbedNetwork(
         name=address.netns_name("name", entry["name"]),
         bridge=address.ifname("bridge", entry["bridge"]),
         model=model,
-        host_access=model != "isolated" if entry["host_access"] is None else entry["host_access"],
+        host_access=host_access,
         gateways=tuple(address.address("gateways", a) for a in entry["gateways"]),
         host_addresses=_addresses("host_addresses", entry["host_addresses"]),
         dhcp=dhcp,
         dns=entry["dns"],
         dns_servers=_addresses("dns_servers", entry["dns_servers"]),
-        addresses=_one_each(entry["addresses"]) if entry["addresses"] else _made_up(model, dhcp, number),
+        addresses=_probe_addresses(entry["addresses"], model == "isolated" and not host_access, dhcp, number),
         lan=tuple(_target(target) for target in entry["lan"]),
     )
 
@@ -130,7 +134,7 @@ def _addresses(option: str, given: list[str] | None) -> tuple[str, ...] | None:
     return None if given is None else tuple(address.address(option, a) for a in given)
 
 
-def _one_each(given: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _one_each(given: list[str]) -> Pair:
     """The first of each family is the first probe's, the second the other's, where there is one."""
     import netaddr
 
@@ -144,14 +148,33 @@ def _one_each(given: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(tuple(both[n] for both in families if len(both) > n) for n in (0, 1))  # type: ignore[return-value]
 
 
-def _made_up(model: str, dhcp: bool | None, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Where nobody gives addresses, an isolated network's guests choose their own: here from RFC 2544's."""
-    if dhcp is not False:
-        return (), ()
-    if model != "isolated":
+def _probe_addresses(given: list[str], alone: bool, dhcp: bool | None, number: int) -> Pair:
+    """Those given. Where guests are `alone` with one another, they choose their own."""
+    pair = _one_each(given)
+    versions = {address.ip_version(a) for a in pair[0]}
+    if not versions and dhcp is False and not alone:
         raise SpecError("addresses: without 'dhcp: true' the probes need two free addresses, with prefix length")
-    subnet = f"198.{18 + number // 256 % 2}.{number % 256}"
-    return (f"{subnet}.1/24",), (f"{subnet}.2/24",)
+    if alone and 4 not in versions and dhcp is False:
+        # RFC 2544
+        subnet = f"198.{18 + number // 256 % 2}.{number % 256}"
+        pair = _joined(pair, (f"{subnet}.1/24",), (f"{subnet}.2/24",))
+    if alone and 6 not in versions:
+        # RFC 5180
+        subnet = f"2001:2:0:{number % 65536:x}"
+        pair = _joined(pair, (f"{subnet}::1/64",), (f"{subnet}::2/64",))
+    return pair
+
+
+def _joined(pair: Pair, first: tuple[str, ...], second: tuple[str, ...]) -> Pair:
+    return pair[0] + first, pair[1] + second
+
+
+def without_ipv6(networks: list[ProbedNetwork]) -> list[ProbedNetwork]:
+    """For a host that has only IPv4."""
+    return [
+        replace(n, addresses=tuple(tuple(a for a in own if address.ip_version(a) == 4) for own in n.addresses))
+        for n in networks
+    ]
 
 
 def _target(entry: Mapping[str, Any]) -> Target:

@@ -18,6 +18,7 @@ from .probe_place import Probe
 #: Ways for a packet to take: where the routes lead; to the host's bridge, whatever they say; or an interface's name.
 BY_ROUTE, TO_HOST = "", "host"
 NOT_CHECKED = "not checked"
+FROM_LAN = "LAN to guest"
 _ROUTE_BACK = "has the LAN a route back?"
 Pair = tuple[Probe, Probe]
 
@@ -26,7 +27,8 @@ Pair = tuple[Probe, Probe]
 class Ask:
     """One question; `netns` is where it is asked from, ``None`` for the host itself.
 
-    It is a ping; with `port` a TCP connection; with `name` a DNS query for that name.
+    It is a ping; with `port` a TCP connection; with `name` a DNS query for that name. A ping with `via` goes to that
+    neighbour, whatever the routes say.
     """
 
     netns: str | None
@@ -34,6 +36,7 @@ class Ask:
     port: int | None = None
     name: str | None = None
     way: str = BY_ROUTE
+    via: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,10 @@ class Check:
         if wrong:
             seen += f": {', '.join(wrong)}" if len(heard) > 1 else ""
             seen += f" ({'; '.join([*details[:1], *([self.hint] if self.hint else [])])})" if self.promised else ""
-        ok = not wrong if heard else None
-        return row(self.network, self.name, _word(self.promised), seen if heard else NOT_CHECKED, ok)
+        return row(self.network, self.name, _word(self.promised), seen, not wrong) if heard else self.unasked()
+
+    def unasked(self) -> dict[str, Any]:
+        return row(self.network, self.name, _word(self.promised), NOT_CHECKED, None)
 
 
 def row(network: str, check: str, expected: str, seen: str, ok: bool | None) -> dict[str, Any]:
@@ -204,10 +209,24 @@ def _meet_on_the_lan(network: ProbedNetwork, other: ProbedNetwork) -> bool:
     return network.model == "bridged" and other.model == "routed"
 
 
-def neighbour_targets(networks: list[ProbedNetwork], pairs: Mapping[str, Pair]) -> list[dict[str, Any]]:
+def targets_of_neighbour(networks: list[ProbedNetwork], pairs: Mapping[str, Pair]) -> list[dict[str, Any]]:
     """What somebody on the LAN is to ask while the probes are up, and what is promised."""
     return [
-        {"network": network.name, "address": address, "promised": network.model in ("routed", "bridged")}
+        {"name": network.name, "address": address, "reached": _reached_from_lan(network)}
         for network in networks
         for address in _best_first(pairs[network.name])[0].addresses
     ]
+
+
+def _reached_from_lan(network: ProbedNetwork) -> bool:
+    return network.model in ("routed", "bridged")
+
+
+def left_to_neighbour(networks: list[ProbedNetwork]) -> list[Check]:
+    """The same promises, where there is no neighbour to ask."""
+    return [Check(network.name, FROM_LAN, _reached_from_lan(network), ()) for network in networks]
+
+
+def neighbour_check(name: str, address: str, via: str | None, reached: bool) -> Check:
+    ways = (Ask(None, address), *((Ask(None, address, via=via),) if via else ()))
+    return Check(name, FROM_LAN, reached, ((address, ways),))

@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import struct
 
+from .address import ip_version
+
+_HOPS = 64
 _ECHO = {4: (8, 0), 6: (128, 129)}
 _UNREACHABLE = {4: 3, 6: 1}
 _FORBIDDEN = {4: (9, 10, 13), 6: (1,)}
@@ -26,6 +30,20 @@ def echo(version: int, identifier: int, sequence: int) -> bytes:
     if version == 6:
         return packet
     return packet[:2] + struct.pack("!H", _checksum(packet)) + packet[4:]
+
+
+def echo_from(source: str, destination: str, identifier: int, sequence: int) -> bytes:
+    """The same as a whole IP packet (RFC 791, RFC 8200), for whoever passes over the routes."""
+    version = ip_version(destination)
+    ends = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
+    packet = echo(version, identifier, sequence)
+    if version == 6:
+        protocol = 58
+        pseudo = ends + struct.pack("!IHBB", len(packet), 0, 0, protocol)
+        packet = packet[:2] + struct.pack("!H", _checksum(pseudo + packet)) + packet[4:]
+        return struct.pack("!IHBB", 6 << 28, len(packet), protocol, _HOPS) + ends + packet
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(packet), 0, 0, _HOPS, 1, 0) + ends
+    return header[:10] + struct.pack("!H", _checksum(header)) + header[12:] + packet
 
 
 def _checksum(packet: bytes) -> int:
