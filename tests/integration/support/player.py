@@ -126,7 +126,11 @@ class Player:
 
     def playbook(self, hosts: Hosts, name: str, **options: Any) -> list[TaskResult]:
         """Run a playbook, named by FQCN or path, with the hosts in group ``hypervisors``; else as a call."""
-        return checked(self._run(hosts, name, **options).finish())
+        return checked(self.start_playbook(hosts, name, **options).finish())
+
+    def start_playbook(self, hosts: Hosts, name: str, **options: Any) -> Run:
+        """Begin to run a playbook; what follows is up to the test."""
+        return self._run(hosts, name, **options)
 
     def start(self, hosts: Hosts, tasks: Sequence[dict[str, Any]], gather_facts: bool = False, **options: Any) -> Run:
         """Begin to run tasks; what follows is up to the test.

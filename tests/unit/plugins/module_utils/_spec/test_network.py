@@ -7,8 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.network_list import parse_networks
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.network_resources import resources
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.network_list import check_against_host, parse_networks
 
 LAB = {"name": "lab", "model": "nat", "subnet": "192.168.4.0/24"}
 WEB1 = {"name": "web1", "nics": [{"network": "lab", "address": "192.168.4.11", "mac": "52:54:00:00:00:11"}]}
@@ -113,21 +112,69 @@ def test_overlap_is_found_across_a_network_in_between():
         parse(wide, first, last)
 
 
-def test_resources():
-    made = resources(parse({**LAB, "forwards": [{"port": 80, "guest": "web1"}]}, guests=[WEB1]), "hv1", "fleet")
-    assert [b["name"] for b in made["bridges"]] == ["br-lab"]
-    assert made["firewalls"][0]["subnets"] == ["192.168.4.0/24"]
-    assert [(r["name"], r["action"]) for r in made["nat_rules"]] == [("out", "masquerade"), ("tcp-80", "dnat")]
-    assert made["dnsmasq"][0]["ranges"] == [{"start": "192.168.4.2", "end": "192.168.4.254"}]
+BACK = {"name": "back", "model": "isolated"}
+ROUTER = {"gateway": "namespace", "external_bridge": "br-ex", "external_addresses": ["192.0.2.51/24"]}
 
 
-def test_a_fixed_source_address():
-    made = resources(parse({**LAB, "nat_address": "192.0.2.10"}), "hv1", "fleet")
-    assert [(r["action"], r["to_address"]) for r in made["nat_rules"]] == [("snat", "192.0.2.10")]
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({**LAB, "model": "bridge"}, ["model", "isolated, routed, nat, bridged"]),
+        ({**BACK, "forwards": []}, ["'forwards'", "isolated"]),
+        ({**LAB, "host_address": True}, ["'host_address'", "nat"]),
+        ({**BACK, "address": "10.0.0.1"}, ["address", "'subnet'"]),
+        ({**BACK, "dhcp6_range": ["::1", "::2"]}, ["dhcp6_range", "'subnet6'"]),
+        ({"name": "lan", "model": "bridged"}, ["uplink", "missing"]),
+        ({"name": "lan", "model": "bridged", "uplink": "a/b"}, ["uplink", "a/b"]),
+        ({**LAB, "subnet6": "10.0.0.0/24"}, ["subnet6", "IPv6"]),
+        ({**LAB, "subnet6": "fd00::/127"}, ["subnet6", "no room", "/126"]),
+        ({**LAB, "subnet6": "fd00::/64", "address6": "fd00::"}, ["address6", "fd00::"]),
+        ({**LAB, "subnet6": "fd00::/80", "dhcp6_mode": "slaac"}, ["dhcp6_mode", "64 bits"]),
+        ({**LAB, "subnet6": "fd00::/64", "dhcp6_mode": "auto"}, ["dhcp6_mode", "ra-stateless"]),
+        ({**LAB, "gateway": "router"}, ["gateway", "'namespace'"]),
+        ({**LAB, "gateway": "namespace"}, ["external_bridge", "missing"]),
+        ({**LAB, "external_bridge": "br-ex"}, ["external_bridge", "'gateway: namespace'"]),
+        ({**LAB, **ROUTER, "external_addresses": ["192.0.2.51"]}, ["external_addresses", "prefix length"]),
+        ({**LAB, **ROUTER, "external_addresses": ["192.168.4.99/24"]}, ["192.168.4.0/24", "external_addresses"]),
+        ({**LAB, "one_to_one": [{"external_address": "192.0.2.9", "guest": "web1"}]}, ["uplink", "one_to_one"]),
+        ({**LAB, "one_to_one": [{"guest": "web1"}]}, ["one_to_one", "'external_address'"]),
+        ({**LAB, "one_to_one": [{"external_address": "2001:db8::9", "guest": "web1"}]}, ["one_to_one", "IPv6"]),
+        ({**LAB, "forwards": [{"port": 1, "address": "fd00::2"}]}, ["forwards", "fd00::2", "no subnet"]),
+    ],
+)
+def test_refused_by_model(entry, words):
+    with pytest.raises(SpecError) as refusal:
+        parse(entry, guests=[WEB1, WEB2])
+    assert all(word in str(refusal.value) for word in words), refusal.value
 
 
-def test_a_bridge_has_the_same_mac_on_every_run_and_another_on_another_host():
-    def mac(host):
-        return resources(parse(LAB), host, "fleet")["bridges"][0]["mac"]
+def test_where_networks_do_not_meet_subnets_may_be_the_same():
+    twin = {**LAB, **ROUTER, "name": "r2", "external_addresses": ["192.0.2.52/24"]}
+    isolated = {**LAB, "name": "back", "model": "isolated"}
+    assert len(parse(LAB, {**LAB, **ROUTER, "name": "r1"}, twin, isolated)) == 4
+    with pytest.raises(SpecError, match="overlaps"):
+        parse(LAB, {**isolated, "host_address": True})
+    with pytest.raises(SpecError, match="external_addresses: '192.0.2.51'"):
+        parse({**LAB, **ROUTER, "name": "r1"}, {**twin, "external_addresses": ["192.0.2.51/24"]})
+    lans = [{"name": name, "model": "bridged", "uplink": "eth0"} for name in ("lan", "lan2")]
+    with pytest.raises(SpecError, match="uplink 'eth0'"):
+        parse(*lans)
 
-    assert mac("hv1") == mac("hv1") != mac("hv2")
+
+@pytest.mark.parametrize(
+    ("entry", "there", "refused"),
+    [
+        (LAB, ("eth0", "192.168.4.0/25"), True),
+        (LAB, ("eth0", "192.168.0.0/255.255.0.0"), True),
+        (LAB, ("eth0", "192.168.5.0/24"), False),
+        (LAB, ("br-lab", "192.168.4.0/24"), False),
+        ({**LAB, **ROUTER}, ("eth0", "192.168.4.0/24"), False),
+        ({**LAB, "subnet6": "fd00:4::/64"}, ("eth0", "fd00:4::9/64"), True),
+    ],
+)
+def test_what_the_host_has_on_another_interface(entry, there, refused):
+    if refused:
+        with pytest.raises(SpecError, match=there[0]):
+            check_against_host(parse(entry), [there])
+    else:
+        check_against_host(parse(entry), [there])
