@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.support import Player, TaskResult, fails
+from tests.integration.support.examples import examples
 from tests.integration.support.links import network
 from tests.integration.support.rules import wrap
 from tests.integration.test_faults import holder
@@ -174,3 +175,14 @@ def test_check_mode_says_what_would_be_looked_at(play: Player, host: Sandbox, la
     assert said[0] == said[1]
     assert {row["seen"] for row in checked["results"]} == {"not checked"}
     assert checked["broken"] == ""
+
+
+def test_examples_run(play: Player, host: Sandbox, lan: LanHost) -> None:
+    back = {"name": "back", "model": "isolated"}
+    lab = {"name": "lab", "model": "nat", "subnet": "192.168.4.0/24"}
+    play(host, [make_nat([lab]), {"virtnet.qemu.bridge": {"name": "br-back"}}])
+    play(host, [{"virtnet.qemu.network_firewall": {**back, "bridge": "br-back"}}, *examples("network_probe")])
+    (example,) = examples("neighbour_probe")
+    del example["delegate_to"]
+    example["virtnet.qemu.neighbour_probe"]["via"] = [LanHost.ADDRESS]
+    play(host, [example | {"failed_when": False}])

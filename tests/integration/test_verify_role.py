@@ -112,6 +112,67 @@ def test_what_is_broken_is_named(play: Player, site: Sandbox, neighbour: Sandbox
     assert still(site) == before
 
 
+JOIN = "ip link add j0 up master br-wire type veth peer name j1 && ip link set j1 up master br-dmz"
+MUTE = "nft add table bridge t && nft 'add chain bridge t f { type filter hook forward priority 0; }' && nft {}"
+OTHERS, TO_LAN = "guest to other networks", {"guest to LAN router (192.0.2.1)", "guest to LAN 192.0.2.1:80"}
+TO_LAN6 = "guest to LAN router6 (2001:db8:1::1)"
+#: What goes wrong on a host, how that is undone, and the checks that fail then, by network.
+BREAKS = {
+    "two bridges joined": (JOIN, "ip link del j0", {"wire": {OTHERS}, "dmz": {OTHERS}}),
+    "no firewall": (
+        "nft list table inet virtnet_filter > /run/saved && nft delete table inet virtnet_filter",
+        "nft -f /run/saved",
+        {"wire": {"guest to host"}, "dmz": {OTHERS}, "still": {OTHERS}},
+    ),
+    "an isolated network let out": (
+        "nft insert rule inet virtnet_filter input iifname br-wire accept",
+        "nft delete table inet virtnet_filter && nft -f /run/saved",
+        {"wire": {"guest to host"}},
+    ),
+    "no IPv6 forwarding": (
+        "sysctl -w net.ipv6.conf.all.forwarding=0",
+        "sysctl -w net.ipv6.conf.all.forwarding=1 && ip route replace default via 2001:db8:1::1",
+        {"dmz": {TO_LAN6}},
+    ),
+    "no uplink": (
+        "ip link set uplink0 nomaster",
+        "ip link set uplink0 master br-ex",
+        {"still": TO_LAN, "dmz": {*TO_LAN, TO_LAN6}, "lan": TO_LAN},
+    ),
+    "mute guests": (
+        MUTE.format('\'add rule bridge t f iifname "vnprobe*" oifname "vnprobe*" drop\''),
+        "nft delete table bridge t",
+        {name: {"guest to guest"} for name in ("still", "dmz", "wire", "lan")},
+    ),
+}
+
+
+def test_each_broken_promise_is_found(play: Player, site: Sandbox, lan: LanHost) -> None:
+    """One after the other on one host; only the checks that it is about fail."""
+    entries = [{**entry, "dhcp": False, "dns": False} if "subnet" in entry else entry for entry in NETWORKS[1:4]]
+    config = "{{ entries | virtnet.qemu.probed_networks(guests, 'host', 'virtnet', targets, own) }}"
+    task = {"virtnet.qemu.network_probe": {"config": config}}
+    variables = {"entries": [*entries, BRIDGED], "guests": GUESTS, "targets": TARGETS, "own": OWN}
+    steps = [({"ansible.builtin.shell": d}, task, {"ansible.builtin.shell": u}) for d, u, _failing in BREAKS.values()]
+    results = play(site, [make(entries), task, *(task for step in steps for task in step), task], vars=variables)
+    sound, *found, again = [failing(result) for result in results if "table" in result]
+    assert sound == again == {}
+    assert dict(zip(BREAKS, found, strict=True)) == {name: checks for name, (_do, _undo, checks) in BREAKS.items()}
+    lan.run(["ip", "route", "delete", "10.9.2.0/24"])
+    (unrouted,) = play(site, [task], vars=variables)
+    assert failing(unrouted) == {"dmz": TO_LAN}
+    assert "seen no (no answer; has the LAN a route back?)" in unrouted["broken"]
+
+
+def failing(result: TaskResult) -> dict[str, set[str]]:
+    """The checks that fail, by network."""
+    found: dict[str, set[str]] = {}
+    for row in result["results"]:
+        if row["ok"] is False:
+            found.setdefault(row["network"], set()).add(row["check"])
+    return found
+
+
 def test_the_playbook_asks_the_default_gateway(play: Player, host: Sandbox, lan: LanHost) -> None:
     entries = [NETWORKS[0] | {"dns": False}, NETWORKS[1]]
     play(host, [make(entries)])
@@ -123,7 +184,7 @@ def test_the_playbook_asks_the_default_gateway(play: Player, host: Sandbox, lan:
     assert rows["lab", "guest to LAN gateway (192.0.2.1)"]["ok"] is True
     # Not the one that a guest of the inventory has.
     assert "10.9.1.254" not in str(results)
-    assert {key for key in rows} == {(row["network"], row["check"]) for row in checked["results"]}
+    assert set(rows) == {(row["network"], row["check"]) for row in checked["results"]}
     (shown,) = [result for result in results if "lab " in str(result.get("msg"))]
     assert shown["msg"][0].split() == ["network", "check", "expected", "seen"]
 

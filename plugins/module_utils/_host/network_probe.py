@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         return {}
     targets: list[dict[str, Any]] = []
     if check_mode:
-        pairs = {name: _unknown(pair) for name, pair in probe_place.probes(networks).items()}
+        pairs = {name: _unknown(pair) for name, pair in probe_place.probes(networks, os.uname().nodename).items()}
         results = _results(networks, pairs, [], params, asking=False)
     else:
         pairs, results = _probed(networks, params)
@@ -57,7 +58,7 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def _unknown(pair: Pair) -> Pair:
-    return tuple(probe_place.Probe(probe.netns, probe.link) for probe in pair)  # type: ignore[return-value]
+    return tuple(replace(probe, addresses=()) for probe in pair)  # type: ignore[return-value]
 
 
 def _probed(networks: list[ProbedNetwork], params: Mapping[str, Any]) -> tuple[dict[str, Pair], list[dict[str, Any]]]:
@@ -94,12 +95,8 @@ def _netlink() -> Iterator[Netlink]:
 
 
 def _build(netlink: Netlink, networks: list[ProbedNetwork]) -> None:
-    pairs = probe_place.probes(networks)
-    wanted = [
-        resource
-        for network in networks
-        for resource in probe_place.resources(network, pairs[network.name], os.uname().nodename)
-    ]
+    pairs = probe_place.probes(networks, os.uname().nodename)
+    wanted = [resource for network in networks for resource in probe_place.resources(network, pairs[network.name])]
     world = netlink.observe(wanted)
     for network in networks:
         world.require_link("bridge", None, network.bridge, "bridge")
@@ -166,7 +163,7 @@ def _await_end(pid: int) -> None:
 def _examine(
     netlink: Netlink, networks: list[ProbedNetwork], params: Mapping[str, Any]
 ) -> tuple[dict[str, Pair], list[dict[str, Any]]]:
-    pairs = probe_place.probes(networks)
+    pairs = probe_place.probes(networks, os.uname().nodename)
     asking = [p.netns for network in networks if network.asks_for_lease for p in pairs[network.name]]
     with Leases() as leases:
         given = leases.get(asking, params["dhcp_timeout"])
@@ -194,6 +191,15 @@ def _own_addresses() -> list[str]:
     return [f"{a['local']}/{a['prefixlen']}" for a in found if "local" in a]
 
 
+def _heard_by_bridges() -> dict[str, set[str]]:
+    """The MAC addresses that each bridge has learnt."""
+    heard: dict[str, set[str]] = {}
+    for entry in json.loads(command.run(["bridge", "-json", "fdb", "show"])):
+        if "master" in entry:
+            heard.setdefault(entry["master"], set()).add(entry["mac"])
+    return heard
+
+
 def _results(
     networks: list[ProbedNetwork], pairs: dict[str, Pair], own: list[str], params: Mapping[str, Any], asking: bool
 ) -> list[dict[str, Any]]:
@@ -201,7 +207,11 @@ def _results(
     # Probes that are kept are for a neighbour to ask.
     checks += probe_check.left_to_neighbour(networks) if params["state"] == "probed" else []
     asks = [one for check in checks for _who, ways in check.asked for one in ways]
-    answers = ask.ask_all(asks, params["timeout"]) if asking else {}
+    answers: dict[probe_check.Ask, probe_check.Answer] = {}
+    if asking:
+        answers = ask.ask_all(asks, params["timeout"])
+        heard = _heard_by_bridges()
+        checks = [probe_check.with_shared_segments(check, networks, pairs, heard) for check in checks]
     results = []
     for network in networks:
         results += probe_check.lease_results(network, pairs[network.name], tried=asking)

@@ -16,6 +16,8 @@ from .base import SpecError
 #: The addresses of both probes.
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 MODELS = ("isolated", "routed", "nat", "bridged")
+#: RFC 2544 and RFC 5180: networks for tests of network equipment.
+_FOR_TESTS = {4: "198.18.0.0/15", 6: "2001:2::/48"}
 _TARGET = {
     "address": {"type": "str", "required": True},
     "port": {"type": "int"},
@@ -155,18 +157,25 @@ def _probe_addresses(given: list[str], alone: bool, dhcp: bool | None, number: i
     if not versions and dhcp is False and not alone:
         raise SpecError("addresses: without 'dhcp: true' the probes need two free addresses, with prefix length")
     if alone and 4 not in versions and dhcp is False:
-        # RFC 2544
-        subnet = f"198.{18 + number // 256 % 2}.{number % 256}"
-        pair = _joined(pair, (f"{subnet}.1/24",), (f"{subnet}.2/24",))
+        pair = _joined(pair, _own_choice(4, number, 30))
     if alone and 6 not in versions:
-        # RFC 5180
-        subnet = f"2001:2:0:{number % 65536:x}"
-        pair = _joined(pair, (f"{subnet}::1/64",), (f"{subnet}::2/64",))
+        pair = _joined(pair, _own_choice(6, number, 64))
     return pair
 
 
-def _joined(pair: Pair, first: tuple[str, ...], second: tuple[str, ...]) -> Pair:
-    return pair[0] + first, pair[1] + second
+def _own_choice(version: int, number: int, prefixlen: int) -> Pair:
+    """Two addresses of the subnet `number` of those that are set aside for tests."""
+    import netaddr
+
+    whole = netaddr.IPNetwork(_FOR_TESTS[version])
+    size = 2 ** ((32 if version == 4 else 128) - prefixlen)
+    first = whole.first + number * size % whole.size
+    one, two = (f"{netaddr.IPAddress(first + n, version)}/{prefixlen}" for n in (1, 2))
+    return (one,), (two,)
+
+
+def _joined(pair: Pair, more: Pair) -> Pair:
+    return pair[0] + more[0], pair[1] + more[1]
 
 
 def without_ipv6(networks: list[ProbedNetwork]) -> list[ProbedNetwork]:

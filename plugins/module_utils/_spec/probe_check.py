@@ -18,7 +18,7 @@ from .probe_place import Probe
 #: Ways for a packet to take: where the routes lead; to the host's bridge, whatever they say; or an interface's name.
 BY_ROUTE, TO_HOST = "", "host"
 NOT_CHECKED = "not checked"
-FROM_LAN = "LAN to guest"
+FROM_LAN, OTHERS = "LAN to guest", "guest to other networks"
 _ROUTE_BACK = "has the LAN a route back?"
 Pair = tuple[Probe, Probe]
 
@@ -51,26 +51,32 @@ class Answer:
 class Check:
     """One promise of one network: whoever is asked answers (`promised`), or nobody does.
 
-    `asked` has for each of them a name for the user, and the ways to ask; `hint` is for when nobody answers.
+    `asked` has for each of them a name for the user, and the ways to ask; `found` is who was found to be reached
+    without being asked; `hint` is for when nobody answers.
     """
 
     network: str
     name: str
     promised: bool
     asked: tuple[tuple[str, tuple[Ask, ...]], ...]
+    found: tuple[str, ...] = ()
     hint: str = ""
 
     def result(self, answers: Mapping[Ask, Answer]) -> dict[str, Any]:
         heard = {who: [answers[ask] for ask in asks] for who, asks in self.asked}
-        reached = [who for who, given in heard.items() if any(answer.reached for answer in given)]
+        reached = [who for who, given in heard.items() if any(answer.reached for answer in given)] + list(self.found)
         missed = [who for who in heard if who not in reached]
         wrong = missed if self.promised else reached
         seen = "yes" if self.promised != bool(wrong) else "no"
         details = [answer.detail for given in heard.values() for answer in given if answer.detail]
         if wrong:
-            seen += f": {', '.join(wrong)}" if len(heard) > 1 else ""
+            seen += f": {', '.join(wrong)}" if len(heard) > 1 or self.found else ""
             seen += f" ({'; '.join([*details[:1], *([self.hint] if self.hint else [])])})" if self.promised else ""
-        return row(self.network, self.name, _word(self.promised), seen, not wrong) if heard else self.unasked()
+        return (
+            row(self.network, self.name, _word(self.promised), seen, not wrong)
+            if heard or self.found
+            else self.unasked()
+        )
 
     def unasked(self) -> dict[str, Any]:
         return row(self.network, self.name, _word(self.promised), NOT_CHECKED, None)
@@ -153,7 +159,7 @@ def _of_network(
         asked = [(target.name, Ask(one.netns, target.address, target.port))] if target else []
         to_lan = check(f"guest to LAN {target.name}" if target else "guest to LAN", network.leaves, asked)
         yield replace(to_lan, hint=_ROUTE_BACK) if network.model == "routed" else to_lan
-    yield check("guest to other networks", False, _others(network, networks, pairs))
+    yield check(OTHERS, False, _others(network, networks, pairs))
 
 
 def _best_first(pair: Pair) -> Pair:
@@ -202,6 +208,21 @@ def _others(
                 yield f"{other.name} ({address})", Ask(one.netns, address)
 
 
+def with_shared_segments(
+    check: Check, networks: list[ProbedNetwork], pairs: Mapping[str, Pair], heard: Mapping[str, set[str]]
+) -> Check:
+    """The check for other networks with those that are on one segment with this one.
+
+    `heard` are the MAC addresses that each bridge has learnt; no probe of another network may be among them.
+    """
+    if check.name != OTHERS:
+        return check
+    mine = next(network for network in networks if network.name == check.network)
+    others = [n for n in networks if n.name != mine.name and not mine.model == n.model == "bridged"]
+    there = [n.name for n in others if heard.get(mine.bridge, set()) & {probe.mac for probe in pairs[n.name]}]
+    return replace(check, found=tuple(f"{name} (on the same segment)" for name in there))
+
+
 def _meet_on_the_lan(network: ProbedNetwork, other: ProbedNetwork) -> bool:
     """A bridged network is the LAN, which guests reach, and from which a routed network is reached."""
     if other.model == "bridged":
@@ -227,6 +248,8 @@ def left_to_neighbour(networks: list[ProbedNetwork]) -> list[Check]:
     return [Check(network.name, FROM_LAN, _reached_from_lan(network), ()) for network in networks]
 
 
-def neighbour_check(name: str, address: str, via: str | None, reached: bool) -> Check:
-    ways = (Ask(None, address), *((Ask(None, address, via=via),) if via else ()))
-    return Check(name, FROM_LAN, reached, ((address, ways),))
+def neighbour_check(name: str, addresses: Iterable[str], hops: Mapping[int, str], reached: bool) -> Check:
+    """`hops` are neighbours, by IP version, that are to pass the question on."""
+    vias = {address: hops.get(ip_version(address)) for address in addresses}
+    asked = ((a, (Ask(None, a), *((Ask(None, a, via=via),) if via else ()))) for a, via in vias.items())
+    return Check(name, FROM_LAN, reached, tuple(asked))

@@ -29,8 +29,7 @@ def parse(params: Mapping[str, Any]) -> list[Check]:
     if not 0 < params["timeout"] <= 3600:
         raise SpecError(f"timeout: {params['timeout']:g} is not a time-out; give seconds, more than 0")
     hops = {address.ip_version(hop): hop for hop in (address.address("via", given) for given in params["via"])}
-    checks = []
+    asked: dict[tuple[str, bool], list[str]] = {}
     for entry in params["config"]:
-        ip = address.address("address", entry["address"])
-        checks.append(neighbour_check(entry["name"], ip, hops.get(address.ip_version(ip)), entry["reached"]))
-    return checks
+        asked.setdefault((entry["name"], entry["reached"]), []).append(address.address("address", entry["address"]))
+    return [neighbour_check(name, addresses, hops, reached) for (name, reached), addresses in asked.items()]

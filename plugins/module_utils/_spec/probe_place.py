@@ -38,10 +38,11 @@ class Lease:
 
 @dataclass(frozen=True)
 class Probe:
-    """One probe; ``addresses`` without prefix length, ``None`` before they are known."""
+    """One probe; ``addresses`` without prefix length, and none before they are known."""
 
     netns: str
     link: str
+    mac: str
     addresses: tuple[str, ...] = ()
     lease: Lease | None = None
 
@@ -51,20 +52,25 @@ class Probe:
         return replace(self, lease=lease, addresses=(lease.address.partition("/")[0], *self.addresses))
 
 
-def probes(networks: list[ProbedNetwork]) -> dict[str, tuple[Probe, Probe]]:
-    """The two probes of each network, before any lease."""
-    return {network.name: (_probe(network, i, 0), _probe(network, i, 1)) for i, network in enumerate(networks)}
+def probes(networks: list[ProbedNetwork], host: str) -> dict[str, tuple[Probe, Probe]]:
+    """The two probes of each network, before any lease; from `host`, its name, their MAC addresses are derived."""
+    return {
+        network.name: (_probe(network, i, 0, host), _probe(network, i, 1, host)) for i, network in enumerate(networks)
+    }
 
 
-def _probe(network: ProbedNetwork, index: int, number: int) -> Probe:
-    own = tuple(a.partition("/")[0] for a in network.addresses[number])
-    # Namespaces' names have 64 bytes at most, and so do networks'.
-    name = f"{NETNS_PREFIX}{index + 1}-{number + 1}"
-    return Probe(name, f"{LINK_PREFIX}{index + 1}-{number + 1}", own)
+def _probe(network: ProbedNetwork, index: int, number: int, host: str) -> Probe:
+    place = f"{index + 1}-{number + 1}"
+    return Probe(
+        netns=f"{NETNS_PREFIX}{place}",
+        link=f"{LINK_PREFIX}{place}",
+        mac=derived_mac("virtnet-probe", host, network.name, number),
+        addresses=tuple(a.partition("/")[0] for a in network.addresses[number]),
+    )
 
 
-def resources(network: ProbedNetwork, pair: tuple[Probe, Probe], host: str) -> list[Netns | Veth]:
-    """What the two probes are made of; `host` is the host's name, from which their MAC addresses are derived."""
+def resources(network: ProbedNetwork, pair: tuple[Probe, Probe]) -> list[Netns | Veth]:
+    """What the two probes are made of."""
     # The probe takes what it is given, and no address or route by itself.
     quiet = {"net.ipv6.conf.all.accept_ra": "0", "net.ipv6.conf.default.accept_ra": "0"} if _v6(network) else {}
     made: list[Netns | Veth] = []
@@ -77,7 +83,7 @@ def resources(network: ProbedNetwork, pair: tuple[Probe, Probe], host: str) -> l
             netns=probe.netns,
             ifname=INSIDE,
             addresses=own,
-            mac=derived_mac("virtnet-probe", host, network.name, number),
+            mac=probe.mac,
             routes=tuple(Route(_everything(v), routes[v]) for v in sorted(versions & routes.keys())),
             alias=MARK,
             up=True,
