@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from .._spec import probe_packet
@@ -54,7 +55,9 @@ class _Asker:
         self._pings: dict[tuple[str | None, str, int], socket.socket] = {}
         self._others: dict[Ask, socket.socket] = {}
         self._numbers: dict[Ask, tuple[int, int]] = {}
-        self._echoes: dict[tuple[int, int], Ask] = {}
+        self._echoes: dict[tuple[int, ...], Ask] = {}
+        #: Questions that got where they were to go, whether or not an answer came back.
+        self._arrived: set[Ask] = set()
 
     def close(self) -> None:
         for line in (*self._pings.values(), *self._others.values()):
@@ -72,21 +75,29 @@ class _Asker:
             self._open.add(ask)
             version = ip_version(ask.address)
             if ask.port or ask.name:
-                line = _socket(ask, version, socket.SOCK_STREAM if ask.port else socket.SOCK_DGRAM)
+                line = _socket(ask.way, version, socket.SOCK_STREAM if ask.port else socket.SOCK_DGRAM)
                 if line is None:
                     self._settle(ask, Answer(False, "unreachable"))
                 else:
                     self._others[ask] = line
                 continue
             self._echoes[number] = ask
-            place = (netns, ask.way, version)
-            if place not in self._pings:
-                line = _socket(ask, version, socket.SOCK_RAW, _PROTOCOLS[version])
-                if line is None:
-                    self._settle(ask, Answer(False, "unreachable"))
-                    continue
-                self._pings[place] = line
-                self._selector.register(line, selectors.EVENT_READ, (self._hear_ping, version))
+            if not self._opened(ask.way, netns, version):
+                self._settle(ask, Answer(False, "unreachable"))
+        for version in _FAMILIES:
+            # The host hears what arrives there also where it asks nothing.
+            self._opened(BY_ROUTE, None, version)
+
+    def _opened(self, way: str, netns: str | None, version: int) -> bool:
+        """Whether there is a socket for pings of that kind; we are in that namespace."""
+        place = (netns, way, version)
+        if place not in self._pings:
+            line = _socket(way, version, socket.SOCK_RAW, _PROTOCOLS[version])
+            if line is None:
+                return False
+            self._pings[place] = line
+            self._selector.register(line, selectors.EVENT_READ, (self._hear_ping, (netns, version)))
+        return True
 
     def _settle(self, ask: Ask, answer: Answer) -> None:
         self._answers[ask] = answer
@@ -106,7 +117,7 @@ class _Asker:
             self._listen(start + timeout * (attempt + 1) / _TRIES)
         for ask in list(self._open):
             self._settle(ask, self._answers.get(ask) or Answer(False, "no answer"))
-        return self._answers
+        return {ask: replace(answer, arrived=ask in self._arrived) for ask, answer in self._answers.items()}
 
     def _listen(self, deadline: float) -> None:
         while self._open:
@@ -140,18 +151,22 @@ class _Asker:
         else:
             self._pings[ask.netns, ask.way, version].sendto(probe_packet.echo(version, *number), (ask.address, 0))
 
-    def _hear_ping(self, line: socket.socket, version: int) -> None:
+    def _hear_ping(self, line: socket.socket, place: tuple[str | None, int]) -> None:
+        netns, version = place
         for packet, sender in _packets(line):
-            heard = probe_packet.heard(version, packet)
-            ask = self._echoes.get(heard[2:]) if heard else None
-            if ask is None or ask not in self._open:
+            kind, *number = probe_packet.heard(version, packet) or ("",)
+            ask = self._echoes.get(tuple(number))
+            if ask is None:
                 continue
-            reached, why = heard[:2]
-            if reached and sender == ask.address:
+            if kind == probe_packet.ASKED and netns != ask.netns:
+                self._arrived.add(ask)
+            if ask not in self._open:
+                continue
+            if kind == probe_packet.ANSWERED and sender == ask.address:
                 self._settle(ask, Answer(True))
-            elif not reached and why == "rejected":
+            elif kind == probe_packet.REJECTED:
                 self._settle(ask, Answer(False, f"rejected by {sender}"))
-            elif not reached:
+            elif kind == probe_packet.UNREACHABLE:
                 # It may still be reached: who forwards did not know its neighbour yet.
                 self._answers[ask] = Answer(False, f"unreachable, says {sender}")
 
@@ -207,7 +222,7 @@ def _inside(asks: list[Ask]) -> Iterator[tuple[str | None, Ask]]:
                 yield netns, ask
 
 
-def _socket(ask: Ask, version: int, kind: int, protocol: int = 0) -> socket.socket | None:
+def _socket(way: str, version: int, kind: int, protocol: int = 0) -> socket.socket | None:
     """``None`` where the host has no such IP version, or no such interface."""
     try:
         line = socket.socket(_FAMILIES[version], kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
@@ -216,10 +231,10 @@ def _socket(ask: Ask, version: int, kind: int, protocol: int = 0) -> socket.sock
     except OSError:
         return None
     try:
-        if ask.way == TO_HOST:
+        if way == TO_HOST:
             line.setsockopt(socket.SOL_SOCKET, _SO_MARK, MARK_TO_HOST)
-        elif ask.way != BY_ROUTE:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, ask.way.encode() + b"\0")
+        elif way != BY_ROUTE:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, way.encode() + b"\0")
     except OSError:
         line.close()
         return None

@@ -41,10 +41,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of an `Ask`; `detail` says more for the user, such as who refused it."""
+    """What came of an `Ask`; `detail` says more for the user, such as who refused it.
+
+    ``arrived``: the question got there, even if no answer came back.
+    """
 
     reached: bool
     detail: str = ""
+    arrived: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Check:
 
     def result(self, answers: Mapping[Ask, Answer]) -> dict[str, Any]:
         heard = {who: [answers[ask] for ask in asks] for who, asks in self.asked}
-        reached = [who for who, given in heard.items() if any(answer.reached for answer in given)] + list(self.found)
+        reached = [who for who, given in heard.items() if any(map(self._counts, given))] + list(self.found)
         missed = [who for who in heard if who not in reached]
         wrong = missed if self.promised else reached
         seen = "yes" if self.promised != bool(wrong) else "no"
@@ -77,6 +81,10 @@ class Check:
             if heard or self.found
             else self.unasked()
         )
+
+    def _counts(self, answer: Answer) -> bool:
+        """What must not be reached must not even hear the question."""
+        return answer.reached or (answer.arrived and not self.promised)
 
     def unasked(self) -> dict[str, Any]:
         return row(self.network, self.name, _word(self.promised), NOT_CHECKED, None)

@@ -11,6 +11,8 @@ import struct
 
 from .address import ip_version
 
+#: What may be heard about an echo.
+ASKED, ANSWERED, REJECTED, UNREACHABLE = "asked", "answered", "rejected", "unreachable"
 _HOPS = 64
 _ECHO = {4: (8, 0), 6: (128, 129)}
 _UNREACHABLE = {4: 3, 6: 1}
@@ -52,24 +54,23 @@ def _checksum(packet: bytes) -> int:
     return ~(total + (total >> 16)) & 0xFFFF
 
 
-def heard(version: int, packet: bytes) -> tuple[bool, str, int, int] | None:
-    """Of what a raw ICMP socket gave: whether the echo came back, why not, and identifier and sequence of the echo.
+def heard(version: int, packet: bytes) -> tuple[str, int, int] | None:
+    """Of what a raw ICMP socket gave: what it is about an echo, and identifier and sequence of that.
 
-    ``None`` for anything else than an answer to an echo.
+    One of `ASKED`, `ANSWERED`, `REJECTED`, `UNREACHABLE`; ``None`` for anything else.
     """
     try:
         icmp = packet[(packet[0] & 0xF) * 4 :] if version == 4 else packet
         kind, code = icmp[0], icmp[1]
-        if kind == _ECHO[version][1]:
-            return (True, "", *struct.unpack("!HH", icmp[4:8]))
+        if kind in _ECHO[version]:
+            return (ASKED if kind == _ECHO[version][0] else ANSWERED, *struct.unpack("!HH", icmp[4:8]))
         if kind != _UNREACHABLE[version]:
             return None
         quoted = icmp[8:]
         inner = quoted[(quoted[0] & 0xF) * 4 :] if version == 4 else quoted[40:]
         if inner[0] != _ECHO[version][0]:
             return None
-        why = "rejected" if code in _FORBIDDEN[version] else "unreachable"
-        return (False, why, *struct.unpack("!HH", inner[4:8]))
+        return (REJECTED if code in _FORBIDDEN[version] else UNREACHABLE, *struct.unpack("!HH", inner[4:8]))
     except (IndexError, struct.error):
         return None
 

@@ -162,6 +162,13 @@ def test_networks_on_one_segment_are_found_though_no_answer_comes_back():
     assert [(row["network"], row["seen"]) for row in broken_rows] == [("isolated", "yes: nat (on the same segment)")]
 
 
+def test_what_must_not_be_reached_must_not_even_hear_of_it():
+    networks = parsed(entry("isolated"))
+    for check in checks(networks, probes(networks, "hv1"), OWN, None):
+        result = check.result({ask: Answer(False, arrived=True) for _who, asks in check.asked for ask in asks})
+        assert result["seen"].partition(":")[0] == {True: "no", False: "yes"}[check.promised] or not check.asked
+
+
 def test_what_nobody_could_be_asked_about_is_no_success():
     networks = parsed(entry("nat", dhcp=True, gateways=["10.0.1.1"], lan=[]))
     results = [check.result({}) for check in checks(networks, probes(networks, "hv1"), OWN, None)]

@@ -44,14 +44,15 @@ V6 = probe_packet.echo_from("2001:db8::11", "fd00:9::77", 7, 9)
 @pytest.mark.parametrize(
     ("version", "packet", "heard"),
     [
-        (4, bytes([0x45]) + bytes(19) + struct.pack("!BBHHH", 0, 0, 0, 7, 9), (True, "", 7, 9)),
-        (6, struct.pack("!BBHHH", 129, 0, 0, 7, 9), (True, "", 7, 9)),
-        (4, quoted(4, 3, 13, V4), (False, "rejected", 7, 9)),
-        (4, quoted(4, 3, 1, V4), (False, "unreachable", 7, 9)),
-        (6, quoted(6, 1, 1, V6), (False, "rejected", 7, 9)),
-        (6, quoted(6, 1, 3, V6), (False, "unreachable", 7, 9)),
-        # Our own question, on a host that asks itself; another kind of error; too short; nothing.
-        (4, V4, None),
+        (4, bytes([0x45]) + bytes(19) + struct.pack("!BBHHH", 0, 0, 0, 7, 9), ("answered", 7, 9)),
+        (6, struct.pack("!BBHHH", 129, 0, 0, 7, 9), ("answered", 7, 9)),
+        (4, quoted(4, 3, 13, V4), ("rejected", 7, 9)),
+        (4, quoted(4, 3, 1, V4), ("unreachable", 7, 9)),
+        (6, quoted(6, 1, 1, V6), ("rejected", 7, 9)),
+        (6, quoted(6, 1, 3, V6), ("unreachable", 7, 9)),
+        (4, V4, ("asked", 7, 9)),
+        (6, V6[40:], ("asked", 7, 9)),
+        # Another kind of error; too short; nothing.
         (4, quoted(4, 11, 0, V4), None),
         (4, quoted(4, 3, 13, V4[:22]), None),
         (4, b"", None),
