@@ -20,7 +20,7 @@ from tests.integration.support.probe import Answer, Probe
 from tests.sandbox import LanHost, Sandbox
 
 LAN, LAN6 = LanHost.ADDRESS, LanHost.ADDRESS6
-HOST = "192.0.2.10"
+HOST, HOST6 = "192.0.2.10", "2001:db8:1::10"
 PORT = 4000
 ROUTER = {"gateway": "namespace", "external_bridge": "br-ex", "external_gateways": [LAN]}
 NETWORKS = [
@@ -50,15 +50,20 @@ REACHES = {"lab": {"host", "lan"}, "only": {"host"}, "dmz": {"host", "lan"}} | {
 REACHED = {"lab": {"host"}, "only": {"host"}, "dmz": {"host", "lan"}, "r3": {"host", "lan"}}
 BY_THE_HOST = {"lab", "back", "only", "dmz"}
 #: The addresses that are not left to DHCP.
-FIXED = {"lab2": "10.7.1.12", "lab1": "10.7.1.11", "r21": "10.7.9.11"}
+FIXED = {
+    "lab1": {"address": "10.7.1.11", "address6": "fd00:7:1::11"},
+    "lab2": {"address": "10.7.1.12", "address6": "fd00:7:1::12"},
+    "dmz1": {"address6": "2001:db8:4::11"},
+    "dmz2": {"address6": "2001:db8:4::12"},
+    "r21": {"address": "10.7.9.11"},
+}
 
 
 def guests() -> list[dict[str, Any]]:
     found = []
     for name in NAMES:
         for guest in (f"{name}1", f"{name}2"):
-            address = {"address": FIXED[guest]} if guest in FIXED else {}
-            found.append({"name": guest, "nics": [{"network": name, **address}]})
+            found.append({"name": guest, "nics": [{"network": name, **FIXED.get(guest, {})}]})
     return found
 
 
@@ -78,16 +83,17 @@ def bridged(host: Sandbox, lan: LanHost) -> Sandbox:
     """A host whose uplink is a port of ``br-ex``, which has the host's address."""
     lines = ["link add br-ex type bridge stp_state 0 forward_delay 0", "link set br-ex up"]
     lines += ["link set uplink0 master br-ex", "address flush dev uplink0"]
-    lines += [f"address add {HOST}/24 dev br-ex", "address add 2001:db8:1::10/64 dev br-ex nodad"]
+    lines += [f"address add {HOST}/24 dev br-ex", f"address add {HOST6}/64 dev br-ex nodad"]
     lines += [f"route replace default via {LAN}", f"route replace ::/0 via {LAN6}"]
     host.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n")
     lan.run(["ip", "route", "add", "10.7.4.0/24", "via", HOST])
+    lan.run(["ip", "route", "add", "2001:db8:4::/64", "via", HOST6])
     for each in (lan, host):
         each.run(["ip", "route", "add", "10.7.10.0/24", "via", "192.0.2.53"])
         # Else the kernel's limit for ICMP errors turns refusals into silence, which takes its time.
-        each.run(["sysctl", "-w", "net.ipv4.icmp_ratelimit=0"])
+        each.run(["sysctl", "-w", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0"])
     # It says of what it has no route to that it is unreachable.
-    lan.run(["sysctl", "-w", "net.ipv4.ip_forward=1"])
+    lan.run(["sysctl", "-w", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
     return host
 
 
@@ -108,11 +114,14 @@ class Site:
 
 
 def join(host: Sandbox, guest: str, bridge: str, mac: str) -> str:
-    """Plug a probe in, and give it what DHCP says; returns its address."""
+    """Plug a probe in, and give it what DHCP says, and the IPv6 address of the inventory; returns its IPv4 address."""
     plug(host, guest, bridge, mac)
     got = lease(host, guest, hostname=guest)
     lines = ["link set lo up", f"address add {got['ip']}/{got['mask']} dev eth0"]
     lines += [f"route add default via {got['router']}"] if "router" in got else []
+    if address6 := FIXED.get(guest, {}).get("address6"):
+        gateway = address6.partition("::")[0] + "::1"
+        lines += [f"address add {address6}/64 dev eth0 nodad", f"route replace ::/0 via {gateway} metric 1"]
     host.run(["ip", "-n", guest, "-batch", "-"], input="\n".join(lines) + "\n")
     return got["ip"]
 
@@ -186,6 +195,18 @@ def test_every_model_keeps_its_promise_beside_the_others(site: Site):
     assert site.asks("r22", "192.0.2.52", 2222) == "r21"
     assert site.asks("lan", "192.0.2.77") == "lab2"
     assert site.seen_as("lab2", LAN) == "192.0.2.77"
+
+
+@pytest.mark.newest_end
+def test_both_versions_of_ip_keep_the_promise(site: Site):
+    addresses = {guest: fixed["address6"] for guest, fixed in FIXED.items() if "address6" in fixed}
+    addresses |= {"host": HOST6, "lan": LAN6}
+    pairs = {(a, b) for a in addresses for b in addresses if a != b}
+    reached = {(a, b) for a, b in pairs if site.asks(a, addresses[b]) == b}
+    assert reached == {(a, b) for a, b in pairs if may_reach(a, b)}
+    assert [site.seen_as(guest, LAN6) for guest in ("lab1", "dmz1")] == [HOST6, addresses["dmz1"]]
+    for who in ("lan", "host", "lab2"):
+        assert site.asks(who, HOST6, 2222) == "lab1"
 
 
 @pytest.mark.newest_end
