@@ -33,10 +33,13 @@ _CHAINS = {
     "prerouting": ("iifname @nics jump nic",),
     "nic": (
         "iifname . ether saddr != @macs drop",
+        # Hosts take these tags for none, and what is behind them is not seen here.
+        "vlan id 0 drop",
+        "ether type 8021ad drop",
         "meta protocol arp goto from-arp",
         "meta protocol ip goto from-ip",
         "meta protocol ip6 goto from-ip6",
-        # One VLAN tag is off by now. Behind two, which hosts may take off too, nothing could be seen.
+        # One VLAN tag is off by now; this is a second one.
         "meta protocol 8021q iifname @known drop",
         "meta protocol 8021ad iifname @known drop",
     ),

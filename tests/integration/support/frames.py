@@ -4,7 +4,7 @@
 
 """Ethernet frames by hand, sent from one port of a bridge and looked for at another.
 
-Each frame ends in its label, by which it is known again. Checksums are left out: a bridge looks at none.
+Each frame ends in its label, by which it is known again. Only IPv4 headers have a checksum: a bridge looks at no other.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from ipaddress import IPv6Address, ip_address
 from tests.sandbox import Sandbox
 
 EVERYONE = "ff:ff:ff:ff:ff:ff"
-ARP, IPV4, IPV6, VLAN, STACKED = 0x0806, 0x0800, 0x86DD, 0x8100, 0x88A8
+ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
+#: VLAN tags: one of VLAN 5, one that says only how urgent the frame is, and the outer one of IEEE 802.1ad.
+VLAN, PRIORITY, SERVICE = (0x8100, 5), (0x8100, 0), (0x88A8, 5)
 UDP, ICMPV6, HOP_BY_HOP = 17, 58, 0
 NEIGHBOUR_SOLICIT, NEIGHBOUR_ADVERT, ROUTER_ADVERT = 135, 136, 134
 _LAST = "last"
+_LABEL_SIZE = 64
 _LISTEN = """
 import json, re, socket, sys
 opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -43,9 +46,9 @@ for frame in json.load(sys.stdin):
 """
 
 
-def ethernet(source: str, kind: int, payload: bytes, *tags: int) -> bytes:
-    """To everyone; `tags` are the kinds of VLAN tags before the payload, each of VLAN 0."""
-    tagged = b"".join(struct.pack("!HH", tag, 0) for tag in tags)
+def ethernet(source: str, kind: int, payload: bytes, *tags: tuple[int, int]) -> bytes:
+    """To everyone."""
+    tagged = b"".join(struct.pack("!HH", *tag) for tag in tags)
     return _mac(EVERYONE) + _mac(source) + tagged + struct.pack("!H", kind) + payload
 
 
@@ -56,16 +59,21 @@ def arp(mac: str, address: str, operation: int = 2) -> bytes:
 
 
 def ipv4(source: str, payload: bytes) -> bytes:
-    length = 20 + len(payload) + 64
-    return struct.pack("!BBHHHBBH", 0x45, 0, length, 0, 0, 64, UDP, 0) + _ip(source) + _ip("255.255.255.255") + payload
+    addresses = _ip(source) + _ip("255.255.255.255")
+    words = (0x4500, 20 + len(payload) + _LABEL_SIZE, 0, 0, 64 << 8 | UDP)
+    total = sum(words) + sum(struct.unpack("!4H", addresses))
+    total = (total & 0xFFFF) + (total >> 16)
+    return struct.pack("!6H", *words, ~total & 0xFFFF) + addresses + payload
 
 
 def ipv6(source: str, payload: bytes, protocol: int = UDP, target: str = "ff02::1") -> bytes:
-    return struct.pack("!IHBB", 6 << 28, len(payload) + 64, protocol, 255) + _ip(source) + _ip(target) + payload
+    return (
+        struct.pack("!IHBB", 6 << 28, len(payload) + _LABEL_SIZE, protocol, 255) + _ip(source) + _ip(target) + payload
+    )
 
 
 def udp(source_port: int, port: int) -> bytes:
-    return struct.pack("!HHHH", source_port, port, 8 + 64, 0)
+    return struct.pack("!HHHH", source_port, port, 8 + _LABEL_SIZE, 0)
 
 
 def icmpv6(kind: int, target: str = "::") -> bytes:
@@ -84,12 +92,12 @@ def arrived(host: Sandbox, sender: str, receiver: str, frames: Mapping[str, byte
     assert listener.stdout.readline() == "ready\n"
     sent = [_labelled(frame, label).hex() for label, frame in {**frames, _LAST: last}.items()]
     host.run(["ip", "netns", "exec", sender, sys.executable, "-c", _SEND], input=json.dumps(sent))
-    said, _none = listener.communicate(timeout=60)
+    said, _none = listener.communicate(timeout=15)
     return set(json.loads(said))
 
 
 def _labelled(frame: bytes, label: str) -> bytes:
-    return frame + f"<<{label}>>".encode().ljust(64, b"\0")
+    return frame + f"<<{label}>>".encode().ljust(_LABEL_SIZE, b"\0")
 
 
 def _mac(text: str) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_list import on_bridges, with_macs
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_list import nic_guards, on_bridges, with_macs
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.mac_address import derived_mac
 from tests.unit.guests import planned, want
 
@@ -41,7 +41,11 @@ def test_networks_become_bridges():
         {
             "name": "a",
             "memory": "1G",
-            "nics": [{"network": "lab", "address": "192.0.2.5"}, {"network": "back"}, {"ifname": "t"}],
+            "nics": [
+                {"network": "lab", "address": "192.0.2.5", "anti_spoofing": False},
+                {"network": "back"},
+                {"ifname": "t"},
+            ],
         }
     ]
     assert on_bridges(guests, NETWORKS) == [
@@ -63,3 +67,43 @@ def test_refused(guest, words):
     with pytest.raises(SpecError) as caught:
         on_bridges([guest], NETWORKS)
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_what_is_guarded():
+    nics = [
+        {"network": "lab", "address": "192.0.2.5", "address6": "2001:DB8::5"},
+        {"bridge": "br0", "id": "back", "anti_spoofing": False},
+        {"bridge": "br0", "ifname": "mine"},
+        {"ifname": "given"},
+        {"type": "user"},
+        {"type": "bridge", "bridge": "br0"},
+    ]
+    guests = with_macs([{"name": "web1", "nics": nics}], "fleet", "hv1")
+    macs = [nic["mac"] for nic in guests[0]["nics"]]
+    common = {"guest": "web1", "addresses": []}
+    assert nic_guards(guests, True) == [
+        {**common, "name": "web1-0", "mac": macs[0], "addresses": ["192.0.2.5", "2001:db8::5"], "state": "present"},
+        {**common, "name": "web1-back", "mac": macs[1], "state": "absent"},
+        {**common, "name": "mine", "mac": macs[2], "state": "present"},
+    ]
+    assert {guard["state"] for guard in nic_guards(guests, False)} == {"absent"}
+    planned_guest = planned(want(nics=[{"bridge": "br-lab"}, {"bridge": "br-lab", "id": "back"}]))
+    assert [nic.ifname for nic in planned_guest.definition.nics] == ["web1-0", "web1-back"]
+
+
+def test_the_guards_of_a_guest_that_goes_go_too():
+    (guest,) = with_macs([{"name": "web1", "state": "absent", "nics": [{"network": "lab"}]}], "f", "h")
+    assert [guard["state"] for guard in nic_guards([guest], True)] == ["absent"]
+
+
+@pytest.mark.parametrize(
+    ("nic", "message"),
+    [
+        ({"anti_spoofing": "maybe"}, r"guest 'web1': nics\[0\].anti_spoofing: 'maybe' is neither true nor false"),
+        ({"address": "172.30,1.51"}, r"guest 'web1': nics\[0\].address: '172.30,1.51'"),
+    ],
+)
+def test_refused_guards(nic, message):
+    guests = with_macs([{"name": "web1", "nics": [{"network": "lab", **nic}]}], "f", "h")
+    with pytest.raises(SpecError, match=message):
+        nic_guards(guests, True)
