@@ -164,6 +164,17 @@ options:
         type: str
         choices: [ipv4, ipv6]
         default: ipv4
+  boot_file: &boot_file
+    description:
+      - What guests that boot from the network are told to fetch and run, a path below O(tftp_root) or, since QEMU's
+        NICs have iPXE, a URL such as V(http://192.168.4.1/boot.ipxe).
+      - IPv4 only.
+    type: str
+  tftp_root: &tftp_root
+    description:
+      - An existing folder to serve by TFTP, to this interface only. O(user) must be able to read its files.
+      - With systemd it cannot be below C(/home) or C(/root).
+    type: path
   user: &user
     description:
       - The user that dnsmasq becomes once it has bound its sockets.
@@ -207,6 +218,8 @@ options:
       mtu: *mtu
       routes: *routes
       dhcp_options: *dhcp_options
+      boot_file: *boot_file
+      tftp_root: *tftp_root
       user: *user
       state: *state
 requirements:
@@ -248,6 +261,16 @@ EXAMPLES = r"""
       - {start: "fd00:9::", mode: ra-only}
     dns: false
     router: none
+
+- name: Guests that boot from the network
+  virtnet.qemu.dnsmasq:
+    name: lab
+    interface: br-lab
+    addresses: [192.168.4.1/24]
+    ranges:
+      - {start: 192.168.4.100, end: 192.168.4.199}
+    boot_file: boot.ipxe
+    tftp_root: /srv/tftp
 
 - name: Remove both, and their leases
   virtnet.qemu.dnsmasq:

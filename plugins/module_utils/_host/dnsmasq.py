@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pwd
 import re
 import shutil
@@ -55,6 +56,11 @@ class Dnsmasq:
         interfaces = [Bridge(want.interface, want.netns, addresses=want.addresses) for want in kept.values()]
         links = self._netlink.observe(interfaces)
         program = _program(links) if kept else _DEFAULT
+        links.missing += [
+            f"tftp_root: there is no folder '{want.tftp_root}' on this host; make it first"
+            for want in kept.values()
+            if want.tftp_root and not os.path.isdir(want.tftp_root)
+        ]
         files_of = {name: persist.files(want, _user(want, links)) for name, want in kept.items()}
         services = {name: spec.service(want, program, _digest(want, files_of[name])) for name, want in kept.items()}
         names = {want.name for want in wants} | (self._names() if everything else set())

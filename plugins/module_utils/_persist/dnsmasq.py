@@ -37,6 +37,7 @@ def config(want: Dnsmasq, user: str) -> str:
         "log-facility=-",
         *_dns(want),
         *_dhcp(want),
+        *_boot(want),
     ]
     return _HEAD + "".join(f"{line}\n" for line in lines)
 
@@ -72,6 +73,12 @@ def _dhcp(want: Dnsmasq) -> list[str]:
     if any(r.version == 6 for r in want.ranges):
         lines += ["enable-ra", *_router_advertisement(want)]
     return lines + [_option(option) for option in _options(want)]
+
+
+def _boot(want: Dnsmasq) -> list[str]:
+    """For guests that boot from the network; without a server's name it is this one."""
+    lines = [f"dhcp-boot={want.boot_file}"] if want.boot_file else []
+    return lines + (["enable-tftp", f"tftp-root={want.tftp_root}"] if want.tftp_root else [])
 
 
 def _lease_max(want: Dnsmasq) -> int:

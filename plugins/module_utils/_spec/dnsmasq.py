@@ -62,6 +62,8 @@ class Dnsmasq(Resource):
     mtu: int | None = None
     routes: tuple[dhcp.Route, ...] = ()
     dhcp_options: tuple[dhcp.Option, ...] = ()
+    boot_file: str | None = None
+    tftp_root: str | None = None
     user: str | None = None
     state: str = control("started")
     supervisor: str = control("auto")
@@ -82,6 +84,8 @@ class Dnsmasq(Resource):
         "mtu": {"type": "int"},
         "routes": {**_nested(dhcp.ROUTE_SPEC), "default": []},
         "dhcp_options": {**_nested(dhcp.OPTION_SPEC), "default": []},
+        "boot_file": {"type": "str"},
+        "tftp_root": {"type": "path"},
         "user": {"type": "str"},
         "state": {"type": "str", "choices": ["started", "stopped", "present", "absent"], "default": "started"},
     }
@@ -112,6 +116,8 @@ class Dnsmasq(Resource):
             mtu=address.mtu("mtu", params["mtu"]),
             routes=dhcp.routes(params["routes"]),
             dhcp_options=dhcp.options(params["dhcp_options"]),
+            boot_file=_plain("boot_file", params["boot_file"]),
+            tftp_root=_folder("tftp_root", params["tftp_root"]),
             user=_user(params["user"]),
             state=params["state"],
             supervisor=params["supervisor"],
@@ -338,6 +344,22 @@ def _router(value: str | None) -> str | None:
     if ip_version(address.address("router", value)) != 4:
         raise SpecError(f"router: {value} is not IPv4; guests learn IPv6 routers by router advertisements")
     return value
+
+
+def _plain(option: str, value: str | None) -> str | None:
+    """A word that stands for itself in a line of the configuration."""
+    if value is not None and not re.fullmatch(r"""[^\s,"'#\\\x00-\x1f\x7f]{1,127}""", value):
+        raise SpecError(
+            f"{option}: '{value}' cannot be given to dnsmasq; use up to 127 characters without white space, commas, "
+            "quotes, '#' and '\\'"
+        )
+    return value
+
+
+def _folder(option: str, value: str | None) -> str | None:
+    if value is not None and not value.startswith("/"):
+        raise SpecError(f"{option}: '{value}' is not an absolute path; begin it with '/'")
+    return _plain(option, value)
 
 
 def _upstream(value: str) -> str:

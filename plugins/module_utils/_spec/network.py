@@ -20,6 +20,7 @@ _COMMON = ("name", "model", "bridge", "mtu", "stp")
 _SUBNET = (
     *("subnet", "address", "dhcp_range", "subnet6", "address6", "dhcp6_range", "dhcp6_mode", "netns"),
     *("dhcp", "dns", "domain", "dns_servers", "lease_time", "records", "routes", "dhcp_options"),
+    *("boot_file", "tftp_root"),
 )
 _ROUTER = ("gateway", "external_bridge", "external_addresses", "external_gateways")
 _KEYS = {
@@ -139,7 +140,7 @@ def _bridged(entry: dict[str, Any], common: dict[str, Any]) -> Network:
 def _served(entry: dict[str, Any], common: dict[str, Any], members: list[Member]) -> Network:
     subnets = parse_subnets(entry, required=common["model"] != "isolated")
     router = _router(entry, common)
-    serves = ("domain", "dns_servers", "lease_time", "records", "routes", "dhcp_options")
+    serves = ("domain", "dns_servers", "lease_time", "records", "routes", "dhcp_options", "boot_file", "tftp_root")
     return Network(
         **common,
         **router,

@@ -99,6 +99,11 @@ DNS = ["no-hosts", "hostsdir=/etc/virtnet/dnsmasq/lab.names", "domain-needed"]
             ["dhcp-option=option6:ntp-server,[fd00::5]"],
             [],
         ),
+        (
+            {"boot_file": "boot.ipxe", "tftp_root": "/srv/tftp"},
+            ["dhcp-boot=boot.ipxe", "enable-tftp", "tftp-root=/srv/tftp"],
+            [],
+        ),
     ],
 )
 def test_options(options, more, less):
