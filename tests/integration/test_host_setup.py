@@ -29,6 +29,7 @@ ALL = {
     "host_setup_bridge_helper": True,
     "host_setup_bridge_helper_bridges": ["br0", "virbr0"],
     "host_setup_sysctls": {"net.core.somaxconn": "1024"},
+    "host_setup_qemu_scripts": True,
 }
 # The distribution's own Python, as on a host that nobody made a virtual environment for.
 OWN_PYTHON = {"ansible_python_interpreter": "/usr/bin/python3"}
