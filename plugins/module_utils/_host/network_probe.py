@@ -105,7 +105,8 @@ def _build(netlink: Netlink, networks: list[ProbedNetwork]) -> None:
     for kind in (Netns, Veth):
         netlink.commit([step for want in wanted if isinstance(want, kind) for step in kind.steps(None, want)])
     for network in networks:
-        mac = world.links(None)[network.bridge].mac
+        # Read now: where the probes are its only ports, it has changed.
+        mac = Path("/sys/class/net", network.bridge, "address").read_text().strip()
         for probe in pairs[network.name]:
             for version in network.versions:
                 lines = "\n".join(probe_place.lines_to_host(version, mac)) + "\n"

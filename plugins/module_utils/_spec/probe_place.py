@@ -88,7 +88,15 @@ def resources(network: ProbedNetwork, pair: tuple[Probe, Probe]) -> list[Netns |
             alias=MARK,
             up=True,
         )
-        outside = VethEnd(name=probe.link, ifname=probe.link, bridge=network.bridge, alias=MARK, up=True)
+        outside = VethEnd(
+            name=probe.link,
+            ifname=probe.link,
+            # A bridge whose own is not fixed takes the lowest of its ports'; this one is high.
+            mac=f"fe{probe.mac[2:]}",
+            bridge=network.bridge,
+            alias=MARK,
+            up=True,
+        )
         made += [Netns(name=probe.netns, sysctls=tuple(sorted(quiet.items())), alias=MARK, up=True)]
         made += [Veth(near=outside, peer=inside)]
     return made
