@@ -103,7 +103,7 @@ options:
   dhcp_timeout:
     description: Seconds to wait for leases. A DHCP server may first look for 3 s whether somebody has an address.
     type: float
-    default: 20
+    default: 15
   state:
     description:
       - V(probed) leaves nothing behind.

@@ -15,6 +15,7 @@ from tests.integration.support import Player, TaskResult
 from tests.integration.support.links import link, network
 from tests.sandbox import LanHost, Sandbox
 
+OTHERS, TO_LAN = "guest to other networks", {"guest to LAN router (192.0.2.1)", "guest to LAN 192.0.2.1:80"}
 NETWORKS = [
     {"name": "lab", "model": "nat", "subnet": "10.9.0.0/24", "subnet6": "fd00:9::/64"},
     {"name": "still", "model": "nat", "subnet": "10.9.1.0/24", "dhcp": False, "dns": False},
@@ -113,11 +114,30 @@ def test_what_is_broken_is_named(play: Player, site: Sandbox, neighbour: Sandbox
     assert still(site) == before
 
 
+def test_a_bridged_network_is_probed_with_leases_of_the_lan(play: Player, site: Sandbox, lan: LanHost) -> None:
+    """Nobody promises that there is a server, so without one there is nothing to be checked."""
+    before = network(site)
+    nobody = probed(play(site, [verify([BRIDGED])]))
+    assert nobody["broken"] == ""
+    assert {row["ok"] for row in nobody["results"]} == {None}
+    lan.run(
+        ["dnsmasq", "--conf-file=/dev/null", "--port=0", "--user=root", "--pid-file=/run/dhcp.pid", "--interface=lan"]
+        + ["--except-interface=lo", "--bind-interfaces", "--dhcp-range=192.0.2.100,192.0.2.109", "--dhcp-authoritative"]
+        + ["--dhcp-leasefile=/run/dhcp.leases", f"--dhcp-option=option:router,{LanHost.ADDRESS}"]
+    )
+    with_leases = probed(play(site, [verify([BRIDGED])]))
+    rows = {row["check"]: row for row in with_leases["results"]}
+    checked = {"guest gets lease", "guest to guest", "guest to gateway", "guest to host", "host to guest", *TO_LAN}
+    assert {check for check, row in rows.items() if row["ok"]} == checked, with_leases["table"]
+    assert with_leases["broken"] == ""
+    assert network(site) == before
+    assert lan.path("/run/dhcp.leases").read_text() == ""
+
+
 JOIN = "ip link add j0 up master br-wire type veth peer name j1 && ip link set j1 up master br-dmz"
 MUTE = """nft 'table bridge t {
     chain f { type filter hook forward priority 0; iifname "vnprobe*" oifname "vnprobe*" drop; }
 }'"""
-OTHERS, TO_LAN = "guest to other networks", {"guest to LAN router (192.0.2.1)", "guest to LAN 192.0.2.1:80"}
 TO_LAN6 = "guest to LAN router6 (2001:db8:1::1)"
 #: What goes wrong on a host, how that is undone, and the checks that fail then, by network.
 BREAKS = {

@@ -66,7 +66,8 @@ class Leases:
     def _start(self, program: list[str], netns: str, script: int, timeout: float) -> None:
         # It dies with us; released leases go first.
         argv = ["setpriv", "--pdeathsig", "TERM", "--", *program]
-        argv += ["-f", "-n", "-R", "-t", str(int(timeout) + 1), "-T", "1", "-i", INSIDE, "-O", "staticroutes"]
+        # A server that looks whether an address is free leaves other questions lie: then all begins anew, at once (-A).
+        argv += ["-f", "-R", "-t", str(int(timeout) + 1), "-T", "1", "-A", "1", "-i", INSIDE, "-O", "staticroutes"]
         argv += ["-s", f"/proc/self/fd/{script}"]
         try:
             with namespace.entered(netns):

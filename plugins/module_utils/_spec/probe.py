@@ -40,7 +40,7 @@ ARGUMENT_SPEC = {
     "config": {"type": "list", "elements": "dict", "options": NETWORK},
     "dns_name": {"type": "str"},
     "timeout": {"type": "float", "default": 2.0},
-    "dhcp_timeout": {"type": "float", "default": 20.0},
+    "dhcp_timeout": {"type": "float", "default": 15.0},
     "state": {"type": "str", "choices": ["probed", "present", "absent"], "default": "probed"},
 }
 
