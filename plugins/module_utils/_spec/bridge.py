@@ -165,7 +165,7 @@ class Bridge(Resource):
 
     def have(self, world: World) -> Bridge | None:
         found = self.observed(world, self.key)
-        if found and self.uplink and not found.uplink:
+        if found and self.uplink and not found.uplink and self.state == "present":
             hosts = self._addresses_of_the_host(world)
             found = replace(
                 found,
@@ -296,7 +296,7 @@ def _seconds(option: str, value: int | None, most: int) -> int | None:
 
 def _noted(before: Bridge, after: Bridge) -> str:
     """The mark while the change is made: an address that goes stays noted as the bridge's own until it is gone."""
-    if after.uplink is None or before.uplink is None:
+    if after.uplink is None:
         return after.alias or ""
     return uplink_tag.write(after.uplink, tuple(dict.fromkeys([*(after.addresses or ()), *(before.addresses or ())])))
 

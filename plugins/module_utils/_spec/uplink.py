@@ -30,6 +30,7 @@ def setting(interface: str, key: str) -> str:
 class Uplink(Resource):
     """``nic`` is the wanted one, "" is none, ``None`` is the one that there is.
 
+    ``known`` says that the bridge's mark names it, or it is a port already.
     ``on_bridge`` is without the bridge's own addresses. ``settings`` are those of the bridge.
     """
 
@@ -44,6 +45,7 @@ class Uplink(Resource):
     on_nic: Holding = Holding()
     on_bridge: Holding = Holding()
     settings: tuple[tuple[str, str], ...] = ()
+    known: bool = control(False)
     flush: bool = control(False)
     state: str = control("present")
 
@@ -67,6 +69,7 @@ class Uplink(Resource):
         return replace(
             self,
             nic=nic.name,
+            known=bool(tagged) or _is_port(nic, self.bridge),
             port=_is_port(nic, self.bridge),
             up=nic.up,
             isolated=bool(nic.isolated) and _is_port(nic, self.bridge),
@@ -79,7 +82,7 @@ class Uplink(Resource):
         if have is None:
             return None
         if self.state == "absent" or self.nic == "":
-            return have.released()
+            return have.released() if have.known else have
         if self.nic is None:
             return have
         if have.on_nic.unmovable:
@@ -153,15 +156,18 @@ class Uplink(Resource):
             changes.append(ip.set_master(netns, after.nic, master, up=after.up))
             changes += [ip.set_isolated(netns, after.nic, True)] if after.isolated else []
         for old, new, name in sides:
-            changes += [r.put(netns, name) for r in _gateways_last(new.routes) if r not in old.routes]
-        if leaves:
-            changes.append(ip.set_master(netns, after.nic, None))
-        if before.up and not after.up:
-            changes.append(ip.set_up(netns, after.nic, False))
+            # The kernel makes what it learns with the address, or learns it again.
+            missing = [r for r in _gateways_last(new.routes) if r not in old.routes and not r.learned]
+            changes += [r.put(netns, name) for r in missing]
         for old, new, name in sides:
             changes += [r.drop(netns, name) for r in old.routes if r not in new.routes]
             # Secondaries come behind their primary, and would go with it.
             changes += [a.drop(netns, name) for a in reversed(old.addresses) if a not in new.addresses]
+        # At last: while the bridge has addresses, packets leave through it, and need its port.
+        if leaves:
+            changes.append(ip.set_master(netns, after.nic, None))
+        if before.up and not after.up:
+            changes.append(ip.set_up(netns, after.nic, False))
         return changes
 
     def as_dict(self) -> dict[str, Any]:
