@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import ip, uplink_tag
+from .address import ip_version
 from .base import Resource, SpecError, Step, control
 from .holding import HeldAddress, HeldRoute, Holding
 from .world import Link, World
@@ -151,14 +152,15 @@ class Uplink(Resource):
         if after.up and not (before.up or joins):
             changes.append(ip.set_up(netns, after.nic, True))
         for old, new, name in sides:
-            changes += [step for a in new.addresses if a not in old.addresses for step in a.put(netns, name)]
+            missing = [a for a in _as_put(new.addresses) if a not in old.addresses]
+            changes += [step for a in missing for step in a.put(netns, name)]
         if joins:
             changes.append(ip.set_master(netns, after.nic, master, up=after.up))
             changes += [ip.set_isolated(netns, after.nic, True)] if after.isolated else []
         for old, new, name in sides:
             # The kernel makes what it learns with the address, or learns it again.
-            missing = [r for r in _gateways_last(new.routes) if r not in old.routes and not r.learned]
-            changes += [r.put(netns, name) for r in missing]
+            lost = [r for r in _gateways_last(new.routes) if r not in old.routes and not r.learned]
+            changes += [r.put(netns, name) for r in lost]
         for old, new, name in sides:
             changes += [r.drop(netns, name) for r in old.routes if r not in new.routes]
             # Secondaries come behind their primary, and would go with it.
@@ -190,6 +192,12 @@ def _settings(world: World, netns: str | None, interface: str) -> tuple[tuple[st
 
 def _merged(there: Any, more: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys([*there, *more]))
+
+
+def _as_put(addresses: tuple[HeldAddress, ...]) -> list[HeldAddress]:
+    """In the order in which they come to stand as they did: the kernel lists the newest IPv6 address first."""
+    v6 = [held for held in addresses if ip_version(held.address) == 6]
+    return [held for held in addresses if held not in v6] + v6[::-1]
 
 
 def _gateways_last(routes: tuple[HeldRoute, ...]) -> list[HeldRoute]:
