@@ -28,12 +28,11 @@ _KNOWN = {"type", "dst", "gateway", "via", "dev", "table", "protocol", "metric",
 
 def read(netns: str | None, names: list[str]) -> dict[str, Holding]:
     """The holdings of the interfaces `names`, all of which are there."""
-    addresses = {name: _ip(netns, "address", "show", "dev", name) for name in names}
-    infos = {name: [info for link in addresses[name] for info in link.get("addr_info", ())] for name in names}
+    infos = {link["ifname"]: link.get("addr_info", []) for link in _ip(netns, "address", "show")}
     routes = [
         (version, route) for version in (4, 6) for route in _ip(netns, f"-{version}", "route", "show", "table", "all")
     ]
-    return {name: _holding(name, infos[name], routes) for name in names}
+    return {name: _holding(name, infos.get(name, []), routes) for name in names}
 
 
 def _ip(netns: str | None, *words: str) -> list[dict[str, Any]]:

@@ -20,16 +20,18 @@ from . import files
 Place = tuple[Optional[str], str]
 
 _PATH = Path("/run/virtnet/unfinished.json")
+#: Namespace and address of those of ours that the kernel takes no mark of; they too are gone after a reboot.
+ADDRESSES = Path("/run/virtnet/addresses.json")
 
 
-def read() -> set[Place]:
+def read(path: Path = _PATH) -> set[Place]:
     """Namespace and name of each; the lock of the host must be held to rely on it."""
-    return set(map(tuple, json.loads(files.read(_PATH) or "[]")))
+    return set(map(tuple, json.loads(files.read(path) or "[]")))
 
 
-def write(places: Iterable[Place]) -> None:
+def write(places: Iterable[Place], path: Path = _PATH) -> None:
     listed = sorted(places, key=str)
     if listed:
-        files.write(_PATH, json.dumps(listed))
+        files.write(path, json.dumps(listed))
     else:
-        files.remove(_PATH)
+        files.remove(path)

@@ -79,6 +79,7 @@ class Netlink:
                     for netns, names in uplinked.items()
                     for name, holding in holdings.read(netns, names).items()
                 },
+                noted=journal.read(journal.ADDRESSES),
             )
 
     def _links(self, names: list[str | None], wants: list[Resource]) -> dict[str | None, dict[str, Link]]:
@@ -192,6 +193,16 @@ class Netlink:
         ip, prefix = address.split("/")
         self._socket(netns).addr("del", index=self._index(netns, name), address=ip, prefixlen=int(prefix))
 
+    def _extra_add(self, netns: str | None, name: str, address: str, noted: bool, argv: list[str]) -> None:
+        if noted:
+            journal.write(journal.read(journal.ADDRESSES) | {(netns, address)}, journal.ADDRESSES)
+        command.run(argv)
+
+    def _extra_del(self, netns: str | None, name: str, address: str, noted: bool, argv: list[str]) -> None:
+        command.run(argv)
+        if noted:
+            journal.write(journal.read(journal.ADDRESSES) - {(netns, address)}, journal.ADDRESSES)
+
     def _held_address_put(self, netns: str | None, name: str, held: Any, argv: list[str]) -> None:
         command.run(argv)
 
@@ -252,7 +263,7 @@ def _listed_addresses(wants: list[Resource], netns: str | None) -> dict[str, tup
 
 
 def _uplinked(wants: list[Resource], links: dict[str | None, dict[str, Link]], everything: bool) -> dict:
-    """The bridges with an uplink, and their NICs, that are there: by namespace."""
+    """The interfaces whose holding matters, by namespace: bridges with uplinks, their NICs, those of extra addresses."""
     places = {(want.netns, name) for want in wants if want.kind == "uplink" for name in (want.bridge, want.nic)}
     tags = {(netns, n): uplink_tag.read(link.alias)[0] for netns, found in links.items() for n, link in found.items()}
     bridges = {place for place, nic in tags.items() if nic and (everything or place in places)}
@@ -262,6 +273,8 @@ def _uplinked(wants: list[Resource], links: dict[str | None, dict[str, Link]], e
         if want.kind == "uplink" and want.nic
         for place in ((want.netns, want.bridge), (want.netns, want.nic))
     }
+    asked |= {(want.netns, want.name) for want in wants if want.kind == "address"}
+    asked |= set(tags) if everything else set()
     asked |= bridges | {(place[0], tags[place]) for place in bridges}
     found: dict[str | None, list[str]] = {}
     for netns, name in sorted(asked, key=str):

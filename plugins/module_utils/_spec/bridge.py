@@ -241,6 +241,12 @@ class Bridge(Resource):
         ):
             if wrong:
                 raise SpecError(f"uplink: '{nic.name}' {text}")
+        bridge = world.links(self.netns).get(self.name)
+        twice = sorted(set(nic.addresses).intersection(bridge.addresses)) if bridge and not old else []
+        if twice and nic.master != self.name:
+            raise SpecError(
+                f"uplink: '{twice[0]}' is on '{nic.name}' and on '{self.name}'; remove it from one of them first"
+            )
         return nic
 
     def _joining(self, world: World) -> tuple[Link, ...]:
@@ -248,6 +254,9 @@ class Bridge(Resource):
         listed = [world.require_link("ports", self.netns, port) for port in self.ports or ()]
         joining = tuple(port for port in listed if port and port.master != self.name)
         for port in joining:
+            master = world.links(self.netns).get(port.master or "")
+            if master and uplink_tag.read(master.alias)[0] == port.name:
+                raise SpecError(f"ports: '{port.name}' is the uplink of '{port.master}'; take it away there first")
             if port.master and not self.adopt:
                 raise SpecError(
                     f"ports: '{port.name}' is a port of '{port.master}'; "

@@ -31,7 +31,7 @@ def setting(interface: str, key: str) -> str:
 class Uplink(Resource):
     """``nic`` is the wanted one, "" is none, ``None`` is the one that there is.
 
-    ``known`` says that the bridge's mark names it, or it is a port already.
+    ``own`` are those. ``known`` says that the bridge's mark names it, or it is a port already.
     ``on_bridge`` is without the bridge's own addresses. ``settings`` are those of the bridge.
     """
 
@@ -46,6 +46,7 @@ class Uplink(Resource):
     on_nic: Holding = Holding()
     on_bridge: Holding = Holding()
     settings: tuple[tuple[str, str], ...] = ()
+    own: tuple[HeldAddress, ...] = control(())
     known: bool = control(False)
     flush: bool = control(False)
     state: str = control("present")
@@ -76,6 +77,7 @@ class Uplink(Resource):
             isolated=bool(nic.isolated) and _is_port(nic, self.bridge),
             on_nic=world.holding(self.netns, nic.name),
             on_bridge=replace(on_bridge, addresses=tuple(a for a in on_bridge.addresses if a.address not in own)),
+            own=tuple(a for a in on_bridge.addresses if a.address in own),
             settings=_settings(world, self.netns, self.bridge if bridge else "default"),
         )
 
@@ -138,6 +140,14 @@ class Uplink(Resource):
             gateway in netaddr.IPNetwork(r.dst) for r in self.on_bridge.routes if not r.via and "/" in r.dst
         )
 
+    def vanishing(self, after: Uplink) -> list[HeldAddress]:
+        """The bridge's own addresses that the kernel drops with one of the host's (ip-sysctl: promote_secondaries)."""
+        import netaddr
+
+        gone = [a for a in self.on_bridge.addresses if a not in after.on_bridge.addresses]
+        subnets = {netaddr.IPNetwork(a.address).cidr for a in gone if ip_version(a.address) == 4}
+        return [a for a in self.own if netaddr.IPNetwork(a.address).cidr in subnets]
+
     @classmethod
     def steps(cls, before: Uplink, after: Uplink | None) -> list[Step]:
         after = after or before.released()
@@ -165,6 +175,7 @@ class Uplink(Resource):
             changes += [r.drop(netns, name) for r in old.routes if r not in new.routes]
             # Secondaries come behind their primary, and would go with it.
             changes += [a.drop(netns, name) for a in reversed(old.addresses) if a not in new.addresses]
+        changes += [step for a in before.vanishing(after) for step in a.put(netns, after.bridge)]
         # At last: while the bridge has addresses, packets leave through it, and need its port.
         if leaves:
             changes.append(ip.set_master(netns, after.nic, None))

@@ -76,12 +76,15 @@ class World:
         processes: Mapping[str, str] | None = None,
         ids: Mapping[tuple[str, str], int] | None = None,
         holdings: Mapping[tuple[str | None, str], Holding] | None = None,
+        noted: Iterable[tuple[str | None, str]] = (),
     ):
         self._namespaces = namespaces
         self._sysctls = sysctls or {}
         self._processes = processes or {}
         self._ids = ids or {}
         self._holdings = holdings or {}
+        #: Namespace and address of those that are ours without a label that says so.
+        self.noted = frozenset(noted)
         #: What an earlier task has to make first, found while planning.
         self.missing: list[str] = []
         #: Namespace and name of the ports that a bridge planned before takes.
