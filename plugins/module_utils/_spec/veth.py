@@ -113,10 +113,14 @@ class VethEnd(Resource):
     def steps(cls, before: VethEnd | None, after: VethEnd) -> list[Step]:
         changes: list[Step] = []
         if before is not None and before.key != after.key:
+            # Before the move: after it, a run that was killed in between could not tell them from somebody's.
+            unwanted = set(_moved(before, after.netns).addresses or ()) - set(after.addresses or ())
+            rest = replace(before, addresses=tuple(a for a in before.addresses or () if a not in unwanted))
+            changes = link.steps(before, rest)
             # Only a link that is down can be renamed.
-            changes = [ip.set_up(*before.key, False)] if before.up else []
+            changes += [ip.set_up(*before.key, False)] if before.up else []
             changes.append(ip.link_move(*before.key, *after.key))
-            before = _moved(before, after.netns)
+            before = _moved(rest, after.netns)
         return changes + link.steps(before, after) + link.port_steps(before, after)
 
 
