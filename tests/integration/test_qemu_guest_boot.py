@@ -42,7 +42,7 @@ def host(host):
 
 
 def test_from_the_network(play, host, micro_cloud_image):
-    root = host.path("/srv/tftp")
+    root = host.path("/var/lib/tftp")
     dnsmasq = {
         "virtnet.qemu.dnsmasq": {
             "name": "lab",
@@ -50,15 +50,15 @@ def test_from_the_network(play, host, micro_cloud_image):
             "addresses": [f"{ADDRESS}/24"],
             "ranges": [{"start": "192.0.2.100", "end": "192.0.2.199"}],
             "boot_file": "boot.ipxe",
-            "tftp_root": "/srv/tftp",
+            "tftp_root": "/var/lib/tftp",
         }
     }
     (refused,) = play(host, [fails(dnsmasq)])
-    assert refused.msg == "tftp_root: there is no folder '/srv/tftp' on this host; make it first"
+    assert refused.msg == "tftp_root: there is no folder '/var/lib/tftp' on this host; make it first"
 
     shutil.copytree(micro_cloud_image, root)
     (root / "boot.ipxe").write_text(SCRIPT)
-    host.run(["chmod", "--recursive", "a+rX", "/srv/tftp"])
+    host.run(["chmod", "--recursive", "a+rX", "/var/lib/tftp"])
     options = {"memory": "256M", "accel": "tcg", "boot": {"order": "c", "once": "n"}, "nics": [{"bridge": "br-lab"}]}
     _served, again, started = play(host, [dnsmasq, dnsmasq, guest(**options)])
     assert not again.changed
