@@ -263,7 +263,7 @@ def _listed_addresses(wants: list[Resource], netns: str | None) -> dict[str, tup
 
 
 def _uplinked(wants: list[Resource], links: dict[str | None, dict[str, Link]], everything: bool) -> dict:
-    """Interfaces whose holding matters, by namespace: bridges with uplinks, their NICs, those of extra addresses."""
+    """The interfaces whose holding matters, by namespace: bridges with uplinks, their NICs, those to be given more."""
     places = {(want.netns, name) for want in wants if want.kind == "uplink" for name in (want.bridge, want.nic)}
     tags = {(netns, n): uplink_tag.read(link.alias)[0] for netns, found in links.items() for n, link in found.items()}
     bridges = {place for place, nic in tags.items() if nic and (everything or place in places)}
