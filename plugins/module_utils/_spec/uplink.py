@@ -31,7 +31,7 @@ def setting(interface: str, key: str) -> str:
 class Uplink(Resource):
     """``nic`` is the wanted one, "" is none, ``None`` is the one that there is.
 
-    ``own`` are those. ``known`` says that the bridge's mark names it, or it is a port already.
+    ``own`` are those. ``known`` says that the bridge's mark names the NIC.
     ``on_bridge`` is without the bridge's own addresses. ``settings`` are those of the bridge.
     """
 
@@ -71,7 +71,7 @@ class Uplink(Resource):
         return replace(
             self,
             nic=nic.name,
-            known=bool(tagged) or _is_port(nic, self.bridge),
+            known=bool(tagged),
             port=_is_port(nic, self.bridge),
             up=nic.up,
             isolated=bool(nic.isolated) and _is_port(nic, self.bridge),
