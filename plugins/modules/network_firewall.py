@@ -19,7 +19,9 @@ description:
     untranslated because it belongs to no connection is dropped.
   - The rules are in a table or in chains of their own, and nothing else is touched. A rule of someone else in there is
     removed. All changes of a run are one transaction.
-  - Rules of other programs stay in force; what they drop is dropped.
+  - Rules of other programs stay in force; what they drop by a rule is dropped. Where a firewall that iptables made
+    (Docker, ufw) drops what it has no rule for, it gets one rule that accepts the packets of the networks, which goes
+    when the last network does. See O(foreign_drop) for other firewalls.
 extends_documentation_fragment:
   - virtnet.qemu.common
 options:
@@ -38,8 +40,10 @@ options:
       - V(nat) lets guests open connections to the outside, and lets in only what a forward leads there.
       - V(routed) lets guests open connections to the outside, and everyone but other networks of this host to guests.
       - V(isolated) keeps guests among themselves.
+      - V(bridged) keeps nothing out, as the guests are members of the LAN. It lets packets pass from port to port of the
+        bridge where the kernel shows them to iptables (C(br_netfilter)).
     type: str
-    choices: [nat, routed, isolated]
+    choices: [nat, routed, isolated, bridged]
   subnets: &subnets
     description: The guests' IPv4 and IPv6 networks, for example V(192.168.4.0/24). Needed for V(nat) and V(routed).
     type: list
@@ -66,6 +70,16 @@ options:
     type: str
     choices: [auto, nftables, iptables]
     default: auto
+  foreign_drop:
+    description:
+      - What to do when a chain of somebody else's nftables table drops packets that the networks need, which no table of
+        ours can undo, and that chain is not ours to edit; it holds for the whole run.
+      - V(refuse) fails and says which rule to add there. V(warn) goes on with a warning, V(ignore) without.
+      - It is no case of this when the chain accepts packets with the mark V(0x10000000), or has an accept that names the
+        bridge. No more is understood of its rules.
+    type: str
+    choices: [refuse, warn, ignore]
+    default: refuse
   state: &state
     description: Whether the filter is to exist. Without one, a network has no protection.
     type: str
@@ -122,6 +136,13 @@ EXAMPLES = r"""
     dhcp: true
     dns: true
 
+- name: Guests on the LAN, and a firewall of nftables' own that is known to let their bridge pass
+  virtnet.qemu.network_firewall:
+    name: lan
+    bridge: br-lan
+    model: bridged
+    foreign_drop: ignore
+
 - name: Take the filter away again
   virtnet.qemu.network_firewall:
     name: lab
@@ -150,13 +171,13 @@ after:
   elements: dict
 """
 
-from ansible_collections.virtnet.qemu.plugins.module_utils._host.packet_rules import PacketRules
+from ansible_collections.virtnet.qemu.plugins.module_utils._host.firewall_rules import FirewallRules
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.firewall_table import LAYOUTS, NetworkFirewalls
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.firewall_table import NetworkFirewalls
 
 
 def main() -> None:
-    run_module(NetworkFirewalls, lambda: PacketRules(LAYOUTS))
+    run_module(NetworkFirewalls, FirewallRules)
 
 
 if __name__ == "__main__":

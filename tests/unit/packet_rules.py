@@ -11,13 +11,14 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._plan import plan
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec import firewall_table, guard_table, nat_table
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec import firewall_marked, firewall_table, guard_table, nat_table
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.table import RuleWorld
 
 BACKENDS = ("nftables", "iptables")
 LAYOUTS = {
     nat_table.NatRules: nat_table.LAYOUTS,
-    firewall_table.NetworkFirewalls: firewall_table.LAYOUTS,
+    # The last is that of a host with other firewalls.
+    firewall_table.NetworkFirewalls: {**firewall_table.LAYOUTS, "marked": firewall_marked},
     guard_table.NicGuards: guard_table.LAYOUTS,
 }
 
@@ -42,7 +43,7 @@ def world(spec: type, backend: str, rulesets: dict[str, Any] | None = None, **op
 
 def outcome(spec: type, backend: str, *given: dict[str, Any], have: dict[str, Any] | None = None) -> dict[str, Any]:
     """The rulesets after a run with these entries on a host that has some."""
-    (want,) = wants(spec, *given)
+    want, *_admission = wants(spec, *given)
     there = world(spec, backend, have)
     after = want.target(there, want.have(there))
     return dict(after.rulesets) if after else {}

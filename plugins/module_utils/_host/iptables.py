@@ -25,8 +25,11 @@ def read(family: str, table: str) -> str:
     tool = _TOOLS[family]
     if command.which(f"{tool}-save") is None:
         raise Unusable(f"there is no '{tool}' on this host; install the package 'iptables'")
-    if _is_unmade(tool, table):
-        return ""
+    return "" if is_unmade(tool, table) else saved(tool, table)
+
+
+def saved(tool: str, table: str) -> str:
+    """What `tool`-save says of a table, which is there after that."""
     done = command.attempt([f"{tool}-save", "-t", table])
     if done.code == 0:
         return done.output
@@ -35,11 +38,11 @@ def read(family: str, table: str) -> str:
     raise Unusable(f"{tool} does not work on this host: {done.errors}")
 
 
-def _is_unmade(tool: str, table: str) -> bool:
+def is_unmade(tool: str, table: str) -> bool:
     """Whether to look would make the table: the legacy tool registers the one it is asked about with the kernel."""
     if "legacy" not in command.attempt([tool, "--version"]).output:
         return False
-    names = Path("/proc/net", f"{tool.replace('tables', '_tables')}_names")
+    names = Path("/proc/net", f"{tool.partition('-')[0].replace('tables', '_tables')}_names")
     return not names.is_file() or table not in names.read_text().split()
 
 

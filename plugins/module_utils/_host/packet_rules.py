@@ -12,12 +12,14 @@ from typing import Any
 
 from .._spec.base import Step
 from .._spec.ruleset import Ruleset, spelling
-from .._spec.table import RuleWorld
+from .._spec.table import Entries, RuleWorld
 from . import conntrack, iptables, namespace, nftables
 from .errors import HostError
 
 _BACKENDS = {"nftables": nftables, "iptables": iptables}
-_TOOLS = {"nft": nftables, "iptables": iptables, "ip6tables": iptables}
+_TOOLS = {"nft": nftables} | {
+    f"{tool}{variant}": iptables for tool in ("iptables", "ip6tables") for variant in ("", "-nft", "-legacy")
+}
 
 
 class PacketRules:
@@ -34,15 +36,20 @@ class PacketRules:
     def observe(self, wants: list[Any], everything: bool = False) -> RuleWorld:
         """The tables of the places that `wants` speak of; with `everything` of every namespace and backend there is."""
         existing = {None, *namespace.names()}
-        found = {want.key: self._table(want) if want.key[0] in existing else None for want in wants}
+        tables = [want for want in wants if isinstance(want, Entries)]
+        found = {want.key: self._table(want) if want.key[0] in existing else None for want in tables}
         if everything:
             seen = {(netns, self._backend(table[0])) for (netns, _asked), table in found.items() if table}
             others = [(n, b) for n in sorted(existing, key=str) for b in self._layouts if (n, b) not in seen]
             found.update({key: table for key in others if (table := self._usable_table(*key))})
         world = RuleWorld(found, self._layouts["nftables"], everything, conntrack.usable())
-        for want in wants:
+        self.look_around(world)
+        for want in tables:
             self._learn_spelling(world, want)
         return world
+
+    def look_around(self, world: RuleWorld) -> None:
+        """Learn what else of the host matters to these rules."""
 
     def _backend(self, layout: ModuleType) -> str:
         return next(name for name, one in self._layouts.items() if one is layout)

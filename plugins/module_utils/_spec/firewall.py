@@ -18,14 +18,17 @@ ARGUMENT_SPEC = {
     "name": {"type": "str"},
     "netns": {"type": "str"},
     "bridge": {"type": "str"},
-    "model": {"type": "str", "choices": ["nat", "routed", "isolated"]},
+    "model": {"type": "str", "choices": ["nat", "routed", "isolated", "bridged"]},
     "subnets": {"type": "list", "elements": "str", "default": []},
     "dhcp": {"type": "bool", "default": False},
     "dns": {"type": "bool", "default": False},
     "host_access": {"type": "bool"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
-RUN_OPTIONS = {"backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"}}
+RUN_OPTIONS = {
+    "backend": {"type": "str", "choices": ["auto", "nftables", "iptables"], "default": "auto"},
+    "foreign_drop": {"type": "str", "choices": ["refuse", "warn", "ignore"], "default": "refuse"},
+}
 
 #: Where packets of a network are looked at: to the host, from the host, sent on from its guests, sent on to them.
 PLACES = ("in", "out", "from", "to")
@@ -53,6 +56,7 @@ class NetworkFirewall(Resource):
     host_access: bool = False
     state: str = "present"
     backend: str = "auto"
+    foreign_drop: str = "refuse"
 
     @property
     def key(self) -> tuple[str | None, str]:
@@ -65,6 +69,7 @@ def parse(params: dict[str, Any]) -> NetworkFirewall:
         netns=address.netns_name("netns", params["netns"]),
         state=params["state"],
         backend=params["backend"],
+        foreign_drop=params["foreign_drop"],
     )
     # For a removal the name is enough, and what else is given need not fit any more.
     return known if known.state == "absent" else _complete(known, params)
@@ -74,11 +79,13 @@ def _complete(known: NetworkFirewall, params: dict[str, Any]) -> NetworkFirewall
     for option in ("bridge", "model"):
         if not params[option]:
             raise SpecError(f"{option}: it is missing")
-    if params["model"] != "isolated" and not params["subnets"]:
+    if params["model"] in ("nat", "routed") and not params["subnets"]:
         raise SpecError(f"subnets: 'model: {params['model']}' needs them, else no guest could send anything")
     bridge = packet_option.interface("bridge", params["bridge"])
     if bridge.startswith("!"):
         raise SpecError(f"bridge: '{bridge}' cannot be negated")
+    if params["model"] == "bridged":
+        return replace(known, bridge=bridge, model="bridged")
     host_access = params["host_access"]
     return replace(
         known,
@@ -93,6 +100,10 @@ def _complete(known: NetworkFirewall, params: dict[str, Any]) -> NetworkFirewall
 
 def rules(network: NetworkFirewall) -> Iterator[tuple[str, PacketRule]]:
     """Place and rule, in order."""
+    if network.model == "bridged":
+        yield "from", PacketRule("accept", out_interface=network.bridge)
+        yield "to", PacketRule("accept", in_interface=network.bridge)
+        return
     yield from (("in", rule) for rule in _to_host(network))
     yield from (("out", rule) for rule in _from_host(network))
     yield from (("from", rule) for rule in _from_guests(network))

@@ -38,16 +38,16 @@ def assemble(family: str, found: list[Shield]) -> Ruleset | None:
     if not found:
         return None
     own = {name: lines for shield in found for name, lines in shield.chains().items()}
-    pairs = bridges_of(found)
+    pairs, guarded = bridges_of(found), bridges_of(found, guarded=True)
     base = {
         "input": [(PacketRule(_to("in", n), in_interface=b), n) for b, n in pairs],
         "output": [(PacketRule(_to("out", n), out_interface=b), n) for b, n in pairs],
         "forward": [
             *((PacketRule(_to("from", n), in_interface=b), n) for b, n in pairs),
             *((PacketRule(_to("to", n), out_interface=b), n) for b, n in pairs),
-            *((PacketRule("accept", in_interface=b), n) for b, n in pairs),
+            *((PacketRule("accept", in_interface=b), n) for b, n in guarded),
         ],
-        CROSS.split(" ")[1]: [(PacketRule(REFUSE, in_interface=b), n) for b, n in pairs],
+        CROSS.split(" ")[1]: [(PacketRule(REFUSE, in_interface=b), n) for b, n in guarded],
         REFUSE.split(" ")[1]: [(replace(rule, version=iptables.FAMILIES[family]), None) for rule in REFUSAL],
         **{hook: [(PacketRule(f"jump {name}"), None)] for name, hook in _HOOKS.items()},
     }

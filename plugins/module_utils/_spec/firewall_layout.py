@@ -25,6 +25,11 @@ class Shield:
     bridge: str | None
     lines: Mapping[str, tuple[str, ...]]
 
+    @property
+    def guarded(self) -> bool:
+        """Whether it keeps anything out; a bridged network is a part of the LAN, and has rules for its bridge only."""
+        return bool(self.lines.get("in"))
+
     def chains(self) -> dict[str, tuple[str, ...]]:
         return {chain_name(place, self.network): self.lines.get(place, ()) for place in PLACES}
 
@@ -54,6 +59,6 @@ def tagged(network: str, number: int) -> str:
     return str(Tag(network, rank=f"{number:02}"))
 
 
-def bridges_of(found: Iterable[Shield]) -> list[tuple[str, str]]:
-    """Pairs of bridge and network, for what leads packets to the chains."""
-    return sorted((shield.bridge, shield.network) for shield in found if shield.bridge)
+def bridges_of(found: Iterable[Shield], guarded: bool = False) -> list[tuple[str, str]]:
+    """Pairs of bridge and network, for what leads packets to the chains; or only of networks that are guarded."""
+    return sorted((s.bridge, s.network) for s in found if s.bridge and (s.guarded or not guarded))

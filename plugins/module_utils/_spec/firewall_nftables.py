@@ -53,7 +53,7 @@ def assemble(_family: str, found: list[Shield]) -> Ruleset | None:
     elements: dict[str, dict[str, str]] = {name: {} for name in (*PLACES, "bridges")}
     for bridge, network in bridges_of(found):
         key = f'"{bridge}"'
-        elements["bridges"][key] = key
         for place in PLACES:
             elements[place][key] = f"{key} : jump {chain_name(place, network)}"
+    elements["bridges"] = {f'"{bridge}"': f'"{bridge}"' for bridge, _network in bridges_of(found, guarded=True)}
     return Ruleset(_DECLARED, {**own, **_BASE}, elements)

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from . import firewall, firewall_iptables, firewall_nftables
+from .admission import Admission
 from .base import SpecError
 from .firewall import NetworkFirewall
 from .firewall_layout import Shield, bridges_of, tagged
@@ -28,6 +29,15 @@ class NetworkFirewalls(Entries):
     kind = "network_firewall"
     argument_spec = firewall.ARGUMENT_SPEC
     run_options = firewall.RUN_OPTIONS
+
+    @classmethod
+    def gathered(cls, wants: list[Any]) -> list[Any]:
+        tables = super().gathered(wants)
+        return [*tables, *map(Admission.of, tables)]
+
+    @classmethod
+    def strays(cls, wants: list[Any], world: Any) -> list[Any]:
+        return [*super().strays(wants, world), *Admission.strays(wants, world)]
 
     @staticmethod
     def parse(params: dict[str, Any]) -> NetworkFirewall:

@@ -91,6 +91,7 @@ def _port(prefix: str, network: str) -> str:
 
 def _firewalls(network: Network) -> Iterator[dict[str, Any]]:
     if network.model == "bridged":
+        yield {"name": network.name, "bridge": network.bridge, "model": "bridged"}
         return
     firewall = {"name": network.name, "subnets": [subnet.network for subnet in network.subnets]}
     served = {"model": network.model, "dhcp": network.dhcp, "dns": network.dns}

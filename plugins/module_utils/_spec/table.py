@@ -137,19 +137,28 @@ class RuleWorld:
         everything: bool = False,
         conntrack: bool = True,
     ):
-        self._found = found
+        self._found = dict(found)
         self._fallback = fallback
         self._conntrack = conntrack
         self.everything = everything
         self.spelling: dict[str, str] = {}
         self.missing: list[str] = []
         self.warnings: list[str] = []
+        #: By namespace, as far as somebody asked: the firewalls of other programs.
+        self.others: dict[str | None, Any] = {}
 
     def rulesets(self, key: tuple[str | None, str]) -> Mapping[str, Ruleset]:
         return self._found[key][1] if self._found.get(key) else {}
 
     def layout(self, key: tuple[str | None, str]) -> ModuleType:
         return self._found[key][0] if self._found.get(key) else self._fallback
+
+    def places(self) -> list[tuple[str | None, str]]:
+        return [key for key, found in self._found.items() if found]
+
+    def keep_as(self, key: tuple[str | None, str], layout: ModuleType) -> None:
+        """Let the rules of a place be kept in another layout of the same table."""
+        self._found[key] = layout, self.rulesets(key)
 
     def owned(self) -> list[tuple[str | None, str]]:
         return [key for key in self._found if self.rulesets(key)]

@@ -37,7 +37,8 @@ def load(path: Path, backend: str) -> Case:
     want = yaml.safe_load((path / "want.yml").read_text())
     spec = SPECS[want["module"]]
     layout = LAYOUTS[spec][backend]
-    rulesets = {family: layout.SYNTAX.parse(listing(path / FILES[family])) for family in layout.SYNTAX.FAMILIES}
+    files = {"inet": "marked.txt"} if backend == "marked" else FILES
+    rulesets = {family: layout.SYNTAX.parse(listing(path / files[family])) for family in layout.SYNTAX.FAMILIES}
     return Case(spec, backend, want["entries"], {family: rules for family, rules in rulesets.items() if rules})
 
 

@@ -74,8 +74,8 @@ def test_ipv6_may_be_routed_beside_translated_ipv4():
             {"name": "back", "model": "isolated", "subnet": "10.9.0.0/24", "host_address": True},
             {"bridges", "firewalls", "nat_rules", "dnsmasq"},
         ),
-        ({"name": "lan", "model": "bridged", "uplink": "eth0"}, {"bridges"}),
-        ({"name": "lan", "model": "bridged", "uplink": "eth0", "dhcp_client": True}, {"bridges", "dhcp_clients"}),
+        ({"name": "lan", "model": "bridged", "uplink": "eth0"}, {"bridges", "firewalls"}),
+        ({"name": "lan", "model": "bridged", "uplink": "eth0", "dhcp_client": True}, {"bridges", "dhcp_clients", "firewalls"}),
     ],
 )
 def test_kinds_of_resources(entry, wanted):
