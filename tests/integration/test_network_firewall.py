@@ -279,7 +279,7 @@ def test_the_host_serves_addresses_and_names_and_no_more_where_it_is_not_to_be_r
 def test_check_mode_says_what_a_run_does_and_does_nothing(play: Player, host: Sandbox, backend):
     load_foreign_rules(host)
     before = host.snapshot()
-    change = firewalls(backend, wanted("nat"), wanted("routed"), wanted("isolated", dhcp=True))
+    change = firewalls(backend, wanted("nat"), wanted("routed"), wanted("isolated", dhcp=True), foreign_drop="ignore")
     (checked,) = play(host, [change], check=True, diff=True)
     assert host.snapshot() == before
     (done,) = play(host, [change], diff=True)
@@ -294,7 +294,8 @@ def test_rules_of_others_are_untouched_and_nothing_of_ours_stays(play: Player, h
     before = packet_rules(host)
     text = host.run([NFT, "list", "table", "inet", "virtnet"]).stdout
     gone = [{"name": network, "state": "absent"} for network in ("nat", "routed")]
-    made, removed = play(host, [firewalls(backend, wanted("nat"), wanted("routed")), firewalls(backend, *gone)])
+    task = firewalls(backend, wanted("nat"), wanted("routed"), foreign_drop="ignore")
+    made, removed = play(host, [task, firewalls(backend, *gone)])
     assert (made.changed, removed.changed) == (True, True)
     assert packet_rules(host) == before
     assert host.run([NFT, "list", "table", "inet", "virtnet"]).stdout == text

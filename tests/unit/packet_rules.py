@@ -11,7 +11,12 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._plan import plan
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec import firewall_marked, firewall_table, guard_table, nat_table
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec import (
+    firewall_marked,
+    firewall_table,
+    guard_table,
+    nat_table,
+)
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.table import RuleWorld
 
 BACKENDS = ("nftables", "iptables")

@@ -10,7 +10,7 @@ refused by our table or by a rule of the other firewall stays refused: the rule 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,9 @@ class Admission(Resource):
     @classmethod
     def observed(cls, world: Any, key: tuple[str | None, str]) -> Admission | None:
         others = world.others.get(key[0], OtherFirewalls())
-        accepts = tuple(Accept(c.tool, c.name, c.ours, c.astray, None if c.astray else c.end) for c in others.iptables if c.ours)
+        accepts = tuple(
+            Accept(c.tool, c.name, c.ours, c.astray, None if c.astray else c.end) for c in others.iptables if c.ours
+        )
         return cls(key, accepts) if accepts else None
 
     @classmethod
@@ -75,16 +77,17 @@ class Admission(Resource):
         return Admission(self.key, accepts) if accepts else None
 
     def _check(self, world: Any, others: OtherFirewalls, marked: bool) -> None:
+        found = {}
         for chain in others.native:
             concerned = sorted(set(_concerned(chain, self.firewalls.entries, others.bridge_versions)))
-            if not concerned or chain.admits(concerned, by_mark=marked):
-                continue
-            how = {entry.foreign_drop for entry in self.firewalls.entries}
-            text = _complaint(chain, concerned, marked)
-            if "refuse" in how:
-                raise SpecError(f"{text}, or set 'foreign_drop: warn' if another of its rules does already")
-            if "warn" in how and text not in world.warnings:
-                world.warnings.append(text)
+            if concerned and not chain.admits(concerned, by_mark=marked):
+                found[chain] = concerned
+        how = {entry.foreign_drop for entry in self.firewalls.entries}
+        text = _complaint(found, marked)
+        if found and "refuse" in how:
+            raise SpecError(f"{text}; or set 'foreign_drop: warn' if other rules there do already")
+        if found and "warn" in how and text not in world.warnings:
+            world.warnings.append(text)
 
     @staticmethod
     def views(before: Admission | None, after: Admission | None) -> list[tuple[Any, Any]]:
@@ -138,15 +141,22 @@ def _concerned(chain: NativeChain, entries: Iterable[Any], bridge_versions: froz
             yield entry.bridge
 
 
-def _complaint(chain: NativeChain, bridges: list[str], marked: bool) -> str:
-    place = f"{chain.family} {chain.table}"
-    conditions = {"input": ["iifname"], "output": ["oifname"], "forward": ["iifname", "oifname"]}[chain.hook]
-    rules = [f'{word} "{bridge}" accept' for bridge in bridges for word in conditions]
-    if marked:
-        rules = [f"meta mark & {MARK:#x} == {MARK:#x} accept"]
-    examples = "; ".join(f"nft insert rule {place} {chain.name} '{rule}'" for rule in rules)
-    return (
-        f"foreign_drop: the chain '{chain.name}' of somebody else's nftables table '{place}' drops packets that no "
-        f"rule of it knows, those of {', '.join(map(repr, bridges))} too, and no table of ours can undo that; "
-        f"let it accept them, for example by: {examples}"
+def _complaint(found: Mapping[NativeChain, list[str]], marked: bool) -> str:
+    chains = ", ".join(f"'{chain.name}' of table '{chain.family} {chain.table}'" for chain in found)
+    bridges = ", ".join(sorted({repr(bridge) for concerned in found.values() for bridge in concerned}))
+    remedies = "; ".join(
+        f"nft insert rule {chain.family} {chain.table} {chain.name} '{rule}'"
+        for chain, concerned in found.items()
+        for rule in _remedies(chain, concerned, marked)
     )
+    return (
+        f"foreign_drop: packets of {bridges} are dropped by chains of somebody else's, and no table of ours can undo "
+        f"that: {chains}; let them accept these packets, for example by: {remedies}"
+    )
+
+
+def _remedies(chain: NativeChain, bridges: list[str], marked: bool) -> list[str]:
+    if marked:
+        return [f"meta mark & {MARK:#x} == {MARK:#x} accept"]
+    sides = {"input": ["iifname"], "output": ["oifname"], "forward": ["iifname", "oifname"]}[chain.hook]
+    return [f'{side} "{bridge}" accept' for bridge in bridges for side in sides]

@@ -96,7 +96,15 @@ _ICMP_HERE = {tool: text.replace("ufw-before-input", "INPUT") for tool, text in 
 FIREWALLS = {
     "docker": dict.fromkeys(TOOLS, DOCKER),
     "legacy": {f"{tool}-legacy": DOCKER for tool in TOOLS},
-    "ufw": {tool: UFW.replace("ICMP", _ICMP[tool]) for tool in TOOLS},
+    "ufw": {
+        "iptables": UFW.replace("ICMP", _ICMP["iptables"]),
+        # There is no broadcast in IPv6.
+        "ip6tables": "".join(
+            line
+            for line in UFW.replace("ICMP", _ICMP["ip6tables"]).splitlines(keepends=True)
+            if "not-local" not in line
+        ),
+    },
     "rejecting": {tool: REJECTING.replace("ICMP", _ICMP_HERE[tool]) for tool in TOOLS},
 }
 

@@ -75,7 +75,10 @@ def test_ipv6_may_be_routed_beside_translated_ipv4():
             {"bridges", "firewalls", "nat_rules", "dnsmasq"},
         ),
         ({"name": "lan", "model": "bridged", "uplink": "eth0"}, {"bridges", "firewalls"}),
-        ({"name": "lan", "model": "bridged", "uplink": "eth0", "dhcp_client": True}, {"bridges", "dhcp_clients", "firewalls"}),
+        (
+            {"name": "lan", "model": "bridged", "uplink": "eth0", "dhcp_client": True},
+            {"bridges", "dhcp_clients", "firewalls"},
+        ),
     ],
 )
 def test_kinds_of_resources(entry, wanted):
