@@ -40,8 +40,8 @@ options:
       - V(nat) lets guests open connections to the outside, and lets in only what a forward leads there.
       - V(routed) lets guests open connections to the outside, and everyone but other networks of this host to guests.
       - V(isolated) keeps guests among themselves.
-      - V(bridged) keeps nothing out, as the guests are members of the LAN. It lets packets pass from port to port of the
-        bridge where the kernel shows them to iptables (C(br_netfilter)).
+      - V(bridged) keeps nothing out, as the guests are members of the LAN. It lets packets pass from port to port of
+        the bridge where the kernel shows them to iptables (C(br_netfilter)).
     type: str
     choices: [nat, routed, isolated, bridged]
   subnets: &subnets
@@ -72,11 +72,11 @@ options:
     default: auto
   foreign_drop:
     description:
-      - What to do when a chain of somebody else's nftables table drops packets that the networks need, which no table of
-        ours can undo, and that chain is not ours to edit; it holds for the whole run.
+      - What to do when a chain of somebody else's nftables table drops packets that the networks need, which no table
+        of ours can undo, and that chain is not ours to edit; it holds for the whole run.
       - V(refuse) fails and says which rule to add there. V(warn) goes on with a warning, V(ignore) without.
-      - It is no case of this when the chain accepts packets with the mark V(0x10000000), or has an accept that names the
-        bridge. No more is understood of its rules.
+      - A chain that accepts packets with the mark V(0x10000000), or that has an accept that names each bridge, is let
+        be. No more is understood of its rules.
     type: str
     choices: [refuse, warn, ignore]
     default: refuse
