@@ -52,20 +52,22 @@ class Leases:
         names = list(namespaces)
         if not names:
             return {}
-        program = _program()
+        client = program()
+        if client is None:
+            raise HostError("there is no DHCP client to ask for leases with; install the package 'busybox'")
         script = os.memfd_create("script", 0)
         try:
             os.write(script, _SCRIPT)
             for netns in names:
-                self._start(program, netns, script, timeout)
+                self._start(client, netns, script, timeout)
         finally:
             os.close(script)
         self._listen(time.monotonic() + timeout)
         return {netns: lease for netns, said in self._said.items() if (lease := _lease(said))}
 
-    def _start(self, program: list[str], netns: str, script: int, timeout: float) -> None:
+    def _start(self, client: list[str], netns: str, script: int, timeout: float) -> None:
         # It dies with us; released leases go first.
-        argv = ["setpriv", "--pdeathsig", "TERM", "--", *program]
+        argv = ["setpriv", "--pdeathsig", "TERM", "--", *client]
         # A server that looks whether an address is free leaves other questions lie: then all begins anew, at once (-A).
         argv += ["-f", "-R", "-t", str(int(timeout) + 1), "-T", "1", "-A", "1", "-i", INSIDE, "-O", "staticroutes"]
         argv += ["-s", f"/proc/self/fd/{script}"]
@@ -98,12 +100,13 @@ class Leases:
                     del waiting[line]
 
 
-def _program() -> list[str]:
+def program() -> list[str] | None:
+    """The DHCP client of this host, if it has one."""
     if busybox := command.which("busybox"):
         return [busybox, "udhcpc"]
     if udhcpc := command.which("udhcpc"):
         return [udhcpc]
-    raise HostError("there is no DHCP client to ask for leases with; install the package 'busybox'")
+    return None
 
 
 def _lease(said: bytes) -> Lease | None:

@@ -14,7 +14,7 @@ from typing import Any
 from . import address, dhcp
 from .address import ip_version
 from .base import Resource, SpecError, Step, control, hidden
-from .service import Service
+from .service import Service, instance_name
 from .world import World
 
 CONFIG = "/etc/virtnet/dnsmasq"
@@ -93,7 +93,7 @@ class Dnsmasq(Resource):
 
     @classmethod
     def parse(cls, params: dict[str, Any]) -> Dnsmasq:
-        name = _instance_name(params["name"])
+        name = instance_name(params["name"])
         if params["state"] == "absent":
             # For a removal the name is enough, and what else is given need not fit any more.
             return cls(name=name, state="absent", supervisor=params["supervisor"])
@@ -324,12 +324,6 @@ def _verb(before: str, after: str, stale: bool) -> str | None:
     if after == "stopped":
         return "stop"
     return "start" if before == "stopped" else "restart"
-
-
-def _instance_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", value):
-        raise SpecError(f"name: '{value}' cannot name an instance; use letters, digits, '_' and '-'")
-    return value
 
 
 def _user(value: str | None) -> str | None:

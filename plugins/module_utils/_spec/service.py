@@ -130,6 +130,13 @@ class ServiceState:
     digest: str | None = None
 
 
+def instance_name(value: str) -> str:
+    """What a user calls one of several services of a kind; files are named after it too."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", value):
+        raise SpecError(f"name: '{value}' cannot name an instance; use letters, digits, '_' and '-'")
+    return value
+
+
 def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _frozen(v) for k, v in value.items()}
