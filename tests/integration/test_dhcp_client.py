@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,6 @@ from tests.integration.support import Player, TaskResult, fails
 from tests.integration.support.dhcp import await_lines, lease, plug
 from tests.integration.support.examples import examples
 from tests.integration.support.links import link, network
-from tests.integration.support.probe import Probe
 from tests.integration.support.systemd_host import SystemdHost
 from tests.sandbox import LanHost, Sandbox
 
@@ -277,27 +275,27 @@ def test_without_a_server_it_fails_plainly_and_nothing_is_left(play, host, serve
     assert state(host) == before
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"interface": "eth9"}, ["interface", "'eth9'", "make it first"]),
-        ({"interface": "lo"}, ["interface", "'lo'", "loopback"]),
-        ({"interface": "port0"}, ["interface", "'port0'", "'interface: br0'"]),
-        ({"interface": "br0"}, ["interface", "'br0'", "is down"]),
-        ({"netns": "r9"}, ["netns", "'r9'", "virtnet.qemu.netns"]),
-        ({"name": "other"}, ["interface", "'uplink0'", "'lan'"]),
-        ({"timeout": 0}, ["timeout", "0", "1 to 3600"]),
-        ({"metric": -1}, ["metric", "-1"]),
-    ],
-)
-def test_what_cannot_be_is_refused_before_anything_changes(play, host, served, change, words):
+REFUSED = [
+    ({"interface": "eth9"}, ["interface", "'eth9'", "make it first"]),
+    ({"interface": "lo"}, ["interface", "'lo'", "loopback"]),
+    ({"interface": "port0"}, ["interface", "'port0'", "'interface: br0'"]),
+    ({"interface": "br0"}, ["interface", "'br0'", "is down"]),
+    ({"netns": "r9"}, ["netns", "'r9'", "virtnet.qemu.netns"]),
+    ({"name": "other"}, ["interface", "'uplink0'", "'lan'"]),
+    ({"timeout": 0}, ["timeout", "0", "1 to 3600"]),
+    ({"metric": -1}, ["metric", "-1"]),
+]
+
+
+def test_what_cannot_be_is_refused_before_anything_changes(play, host, served):
     for line in ("link add br0 type bridge", "link add port0 type veth peer name port1", "link set port0 master br0"):
         host.run(["ip", *line.split()])
     run(play, host, LAN)
     before = state(host)
-    (failed,) = play(host, [fails(task({**LAN, **change}))])
-    for word in words:
-        assert word in failed.msg
+    results = play(host, [fails(task({**LAN, **change})) for change, _words in REFUSED])
+    for result, (_change, words) in zip(results, REFUSED, strict=True):
+        for word in words:
+            assert word in result.msg
     assert state(host) == before
 
 
@@ -345,3 +343,48 @@ def test_the_documented_examples(play, host, served):
     for result in play(host, examples("dhcp_client")):
         assert result.changed
     assert state(host) == before
+
+
+ROLE = {"name": "lan", "model": "bridged", "uplink": "uplink0", "dhcp_client": True, "stp": False}
+
+
+def role(tasks_from: str = "main") -> dict[str, Any]:
+    include = {"name": "virtnet.qemu.networks", "tasks_from": tasks_from}
+    return {"ansible.builtin.include_role": include, "vars": {"networks_list": [ROLE]}}
+
+
+def changed(results: list[TaskResult]) -> list[str]:
+    return [result.task for result in results if result.changed]
+
+
+@pytest.mark.newest_end
+def test_a_bridged_network_whose_host_has_its_address_by_dhcp(play, host, lan):
+    serve(lan)
+    # As a DHCP client on the NIC, which has ended since, left it.
+    host.run(["ip", "-6", "address", "flush", "dev", "uplink0", "scope", "global"])
+    play(host, [role()], check=True)
+    assert held(host) == ["192.0.2.10/24"]
+    play(host, [role()])
+    assert held(host) == []
+    (address,) = held(host, "br-lan")
+    assert is_leased(address)
+    assert defaults(host) == [f"default via {lan.ADDRESS} dev br-lan proto dhcp "]
+    assert link(host, "br-lan")["address"] == link(host, "uplink0")["address"]
+    assert changed(play(host, [role()])) == []
+    assert held(host, "br-lan") == [address]
+    reached = host.run(["busybox", "wget", "-qO-", f"http://{lan.ADDRESS}/from-host"]).stdout
+    assert address.partition("/")[0] in reached
+
+    plug(host, "web1", "br-lan")
+    got = lease(host, "web1")
+    host.run(["ip", "-n", "web1", "address", "add", f"{got['ip']}/24", "dev", "eth0"])
+    for target in (lan.ADDRESS, address.partition("/")[0]):
+        host.run(["ip", "netns", "exec", "web1", "ping", "-c", "1", "-W", "5", target])
+    host.run(["ip", "netns", "delete", "web1"])
+
+    play(host, [role("teardown")])
+    assert pids(host) == []
+    assert "br-lan" not in network(host)["links"]
+    assert held(host) == []
+    assert defaults(host) == []
+    assert changed(play(host, [role("teardown")])) == []

@@ -57,7 +57,8 @@ note() {{
     if [ -n "$mtu" ]; then
         # The one it had before the first lease.
         old=$(sed -n 's/^mtu //p' "$record" 2>/dev/null)
-        echo "mtu ${{old:-$(ip -o link show dev "$interface" | sed -n 's/.* mtu \\([0-9]*\\) .*/mtu \\1/p') dev $interface}}"
+        : "${{old:=$(ip -o link show dev "$interface" | sed -n 's/.* \\(mtu [0-9]*\\) .*/\\1/p') dev $interface}}"
+        echo "mtu $old"
     fi
     # RFC 3442: classless routes, where there are any, replace the router option.
     [ -n "$staticroutes" ] || staticroutes=${{router:+0.0.0.0/0 ${{router%% *}}}}
