@@ -24,6 +24,7 @@ LAN = {"name": "lan", "interface": "uplink0", "timeout": 15}
 RANGE = range(100, 110)
 LEASES = "/run/dhcp.leases"
 LOG = "/run/dhcp.log"
+SEEN = "/run/seen"
 FOLDERS = ("/etc/virtnet", "/run/virtnet", "/var/lib/virtnet")
 
 
@@ -74,6 +75,16 @@ def defaults(host: Sandbox, *words: str) -> list[str]:
 
 def pids(host: Sandbox) -> list[str]:
     return host.run(["pgrep", "-f", "udhcpc -f"], check=False).stdout.split()
+
+
+def renew(host: Sandbox, subject: str, text: str) -> None:
+    """Have the client renew its lease; returns when ip-monitor(8), of addresses or routes, has said `text`."""
+    with host.popen(["sh", "-c", f"exec ip -4 monitor {subject} > {SEEN}"]) as monitor:
+        stir = "ip address add 127.9.9.9/32 dev lo; ip address delete 127.9.9.9/32 dev lo"
+        host.run(["sh", "-c", f"until [ -s {SEEN} ]; do {stir}; done"], timeout=20)
+        host.run(["kill", "-USR1", *pids(host)])
+        await_lines(host, f"tail -n +1 -f {SEEN}", text)
+        monitor.kill()
 
 
 def state(host: Sandbox) -> dict[str, Any]:
@@ -133,11 +144,10 @@ def test_a_renewal_keeps_the_address(play, host, served):
     (before,) = held(host)
     follow = f"tail -n +1 -f {LOG}"
     await_lines(served, follow, "DHCPACK")
-    watch = "timeout 10 ip monitor address | tee /run/seen | grep -q -m 1 -F 'valid_lft'"
-    host.run(["sh", "-c", f"{watch} & waiting=$!; sleep 1; kill -USR1 {pids(host)[0]}; wait $waiting"])
+    renew(host, "address", "uplink0")
     await_lines(served, follow, "DHCPACK", times=2)
     assert held(host) == [before]
-    assert "Deleted" not in host.path("/run/seen").read_text()
+    assert not [line for line in host.path(SEEN).read_text().splitlines() if "Deleted" in line and "uplink0" in line]
     (info,) = [info for info in link(host, "uplink0")["addr_info"] if info["family"] == "inet"]
     assert 100 < info["valid_life_time"] <= 120
 
@@ -152,8 +162,7 @@ def test_a_renewal_with_another_router_and_no_mtu_any_more_takes_the_old_back(pl
     served.path(LEASES).write_text(leases)
     served.run(["rm", "-f", "/run/dhcp.pid"])
     serve(served)
-    seen = f"timeout 10 ip monitor route | grep -q -m 1 -F 'via {served.ADDRESS}'"
-    host.run(["sh", "-c", f"{seen} & waiting=$!; sleep 1; kill -USR1 {pids(host)[0]}; wait $waiting"])
+    renew(host, "route", f"via {served.ADDRESS}")
     run(play, host, LAN)
     assert defaults(host) == [f"default via {served.ADDRESS} dev uplink0 proto dhcp "]
     assert link(host, "uplink0")["mtu"] == 1500
@@ -213,9 +222,13 @@ def test_removal_leaves_nothing_and_releases_the_lease(play, host, served):
     serve(served, "--dhcp-option=option:mtu,1400")
     # Somebody else's.
     host.run(["ip", "address", "add", "198.51.100.1/24", "dev", "uplink0"])
-    host.run(["ip", "route", "add", "default", "via", "198.51.100.2", "metric", "900"])
+    host.run(["ip", "route", "add", "default", "via", "198.51.100.2"])
     before = state(host)
     run(play, host, LAN)
+    assert len(defaults(host)) == 2
+    host.run(["kill", "-USR1", *pids(host)])
+    await_lines(served, f"tail -n +1 -f {LOG}", "DHCPACK", times=2)
+    assert len(defaults(host)) == 2
     gone, again = play(host, [task({"name": "lan", "state": "absent"})] * 2)
     assert gone.changed
     assert not again.changed

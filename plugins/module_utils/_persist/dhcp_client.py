@@ -47,9 +47,12 @@ put() {{
         address)
             ip -4 address replace $words broadcast + valid_lft "$lease" preferred_lft "$lease" || return 1
             ;;
-        route) ip -4 route replace $words proto dhcp ;;
+        route)
+            # Beside somebody else's, which it must not replace.
+            [ -n "$(ip -4 route show $words proto dhcp)" ] || ip -4 route append $words proto dhcp
+            ;;
         esac
-    done < "$record.new"
+    done < "$record"
 }}
 
 note() {{
@@ -85,8 +88,8 @@ bound | renew)
     note > "$record.new"
     drop
     [ -z "$mtu" ] || ip link set dev "$interface" mtu "$mtu"
-    put || exit 1
     mv "$record.new" "$record"
+    put || exit 1
     : > "$ready"
     ;;
 esac
