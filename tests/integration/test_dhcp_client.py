@@ -16,7 +16,7 @@ import pytest
 from tests.integration.support import Player, TaskResult, fails
 from tests.integration.support.dhcp import await_lines, lease, plug
 from tests.integration.support.examples import examples
-from tests.integration.support.links import link, network
+from tests.integration.support.links import link, links, network
 from tests.integration.support.systemd_host import SystemdHost
 from tests.sandbox import LanHost, Sandbox
 
@@ -397,7 +397,7 @@ def test_a_bridged_network_whose_host_has_its_address_by_dhcp(play, host, lan):
 
     play(host, [role("teardown")])
     assert pids(host) == []
-    assert "br-lan" not in network(host)["links"]
+    assert "br-lan" not in links(host)
     assert held(host) == []
     assert defaults(host) == []
     assert changed(play(host, [role("teardown")])) == []
