@@ -67,21 +67,24 @@ def test_without_a_router_option_there_is_no_default_route_and_a_lease_gives_the
 
 
 def test_static_addresses_from_the_command_line(host, micro_image):
-    lab.make_lab(host, 3)
+    lab.make_lab(host, 4)
+    # The last: DHCP beside a static address.
     append = (
         "ip=192.0.2.20::192.0.2.1:24::eth0:none:1450 ip=[2001:db8::20]::[2001:db8::1]:64::eth0:none "
-        "ip=eth1:none nameserver=192.0.2.1 ip=::::static1:eth2:dhcp"
+        "ip=eth1:none nameserver=192.0.2.1 ip=::::static1:eth2:dhcp "
+        "ip=eth3:dhcp ip=[2001:db8:3::20]:::64::eth3:none"
     )
-    devices = [word for number in (1, 2, 3) for word in nic("virtio-net-pci", number)]
+    devices = [word for number in (1, 2, 3, 4) for word in nic("virtio-net-pci", number)]
     with Guest(host, "web1", micro_image, append, devices) as guest:
-        guest.run("wait-online", "eth0", "eth1", "eth2")
+        guest.run("wait-online", "eth0", "eth1", "eth2", "eth3")
         shown = guest.run("ip", "address", "show", "eth0")
         assert "inet 192.0.2.20/24 " in shown
         assert "inet6 2001:db8::20/64 " in shown
         assert "mtu 1450 " in shown
         assert "inet " not in guest.run("ip", "address", "show", "eth1")
         assert guest.run("hostname") == "static1"
-        assert sorted(lab.leases(host)) == [ethernet(3)]
+        assert sorted(lab.leases(host)) == [ethernet(3), ethernet(4)]
+        assert "inet6 2001:db8:3::20/64 " in guest.run("ip", "address", "show", "eth3")
         assert "default via 192.0.2.1 dev eth0" in guest.run("ip", "route")
         wait_for(guest, "ping -c1 -W1 2001:db8::1")
         assert guest.run("nslookup", "-type=a", "www.lab.test").endswith(f"Address: {lab.ADDRESS}")

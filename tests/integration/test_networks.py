@@ -233,6 +233,26 @@ def test_made_once_and_removed_without_a_trace(play: Player, bridged: Sandbox):
     assert changed(play(bridged, [role(NETWORKS, "teardown")])) == []
 
 
+def test_a_bridge_in_the_uplinks_place_takes_its_router_advertisements(play: Player, host: Sandbox, lan: LanHost):
+    entries = [
+        {"name": "lan", "model": "bridged", "uplink": "uplink0"},
+        {"name": "lab", "model": "nat", "subnet": "10.7.1.0/24", "subnet6": "fd00:7:1::/64"},
+    ]
+    ask = ["sysctl", "--all", "--pattern", r"(\.accept_ra|all\.forwarding|ip_forward)$"]
+    before = host.run(ask).stdout
+    play(host, [role(entries)])
+    for at_boot in (host.run(ask).stdout, host.path("/etc/sysctl.d/60-virtnet.conf").read_text()):
+        assert "net.ipv6.conf.br-lan.accept_ra = 2\n" in at_boot
+        assert "net.ipv6.conf.all.forwarding = 1\n" in at_boot
+    # The facts of a second run have another interface with the default route.
+    assert changed(play(host, [role(entries)])) == []
+
+    undo = {"ansible.builtin.include_role": {"name": "virtnet.qemu.host_setup", "tasks_from": "teardown"}}
+    play(host, [role(entries, "teardown"), undo])
+    assert host.run(ask).stdout == before
+    assert changed(play(host, [role(entries, "teardown"), undo])) == []
+
+
 def test_what_leaves_a_network_leaves_the_host(play: Player, bridged: Sandbox):
     lab = NETWORKS[0]
     play(bridged, [role([lab])])

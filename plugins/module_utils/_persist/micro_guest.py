@@ -65,7 +65,7 @@ esac
 NIC_UP = """\
 #!/bin/sh
 # A NIC came. Kernel command line, for any number of addresses:
-#   ip=ADDRESS::GATEWAY:PREFIX:HOSTNAME:NIC:none[:MTU]   ip=NIC:none   nameserver=ADDRESS
+#   ip=ADDRESS::GATEWAY:PREFIX:HOSTNAME:NIC:none[:MTU]   ip=NIC:none   ip=NIC:dhcp   nameserver=ADDRESS
 # A NIC not named there gets its address by DHCP. IPv6 router advertisements are the kernel's business.
 ip link set "$INTERFACE" up
 dhcp=yes
@@ -78,7 +78,7 @@ $word
 EOF
     case $INTERFACE in
     "$address")
-        [ "$peer" = dhcp ] || dhcp=no
+        [ "$peer" = dhcp ] && dhcp=beside || dhcp=no
         continue
         ;;
     "$nic") ;;
@@ -87,7 +87,7 @@ EOF
     [ -z "$name" ] || hostname "$name"
     [ -z "$mtu" ] || ip link set "$INTERFACE" mtu "$mtu"
     [ "$method" != dhcp ] || continue
-    dhcp=no
+    [ "$dhcp" = beside ] || dhcp=no
     ip address add "$(echo "$address" | tr % :)/$prefix" dev "$INTERFACE"
     [ -z "$gateway" ] || ip route add default via "$(echo "$gateway" | tr % :)" dev "$INTERFACE"
 done

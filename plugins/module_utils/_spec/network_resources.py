@@ -13,6 +13,7 @@ from typing import Any
 from . import address
 from .mac_address import derived_mac
 from .network import INSIDE, OUTSIDE, Network
+from .uplink import setting
 
 #: The keys of an inventory's network that dnsmasq has by another name.
 _DNSMASQ = {"dns_servers": "upstream"}
@@ -23,13 +24,10 @@ def resources(networks: list[Network], host: str, fleet: str) -> dict[str, Any]:
     """A list for each kind of resource; ``forwarding``: whether the host is to forward, by IP version."""
     served = [n for n in networks if n.subnets]
     behind = [n for n in served if n.netns]
+    forwarding = {version: any(_forwarded(n, version) for n in served) for version in _FORWARDING}
     return {
-        "forwarding": {
-            f"ipv{version}": any(
-                subnet.version == version for n in served if n.routes and not n.netns for subnet in n.subnets
-            )
-            for version in _FORWARDING
-        },
+        "forwarding": {f"ipv{version}": forwards for version, forwards in forwarding.items()},
+        "advertisements": [_advertisements(n) for n in networks if n.model == "bridged" and forwarding[6]],
         "namespaces": [_namespace(n) for n in behind],
         "bridges": [_bridge(n, host, fleet) for n in networks],
         "veths": [veth for n in behind for veth in _veths(n, host, fleet)],
@@ -39,6 +37,16 @@ def resources(networks: list[Network], host: str, fleet: str) -> dict[str, Any]:
         "dnsmasq": [_dnsmasq(n) for n in served if n.dhcp or n.dns],
         "dhcp_clients": [{"name": n.name, "interface": n.bridge} for n in networks if n.dhcp_client],
     }
+
+
+def _forwarded(network: Network, version: int) -> bool:
+    """Whether it is the host that forwards."""
+    return network.routes and not network.netns and any(subnet.version == version for subnet in network.subnets)
+
+
+def _advertisements(network: Network) -> dict[str, Any]:
+    """A host that forwards passes over the router's, unless it is told not to: on the bridge in its uplink's place."""
+    return {"name": setting(network.bridge, "accept_ra"), "value": "2"}
 
 
 def _given(resource: dict[str, Any]) -> dict[str, Any]:
