@@ -2,131 +2,139 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who reaches whom in the quick start, measured and compared with what the NAT model promises."""
+"""Who reaches whom in the quick start, measured from inside the guests, from their host and from the LAN."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from tests.sandbox import LanHost, Sandbox
 
-GATEWAY = "192.168.4.1"
-HOST_ON_LAN = "192.0.2.10"
-FORWARD = f"http://{HOST_ON_LAN}:8080/"
-WEB = "http://www.lan.test"
-#: Seconds that one attempt may take.
-PATIENCE = "3"
+from . import paths
+from .networks import HOST, VERSIONS, Network
+from .paths import Addresses, Outcome, Path
 
 #: Runs commands in guests, at once, and returns the exit status and output of each.
 InGuests = Callable[[Sequence[tuple[str, Sequence[str]]]], list[tuple[int, str]]]
 
+#: How many attempts of a guest run at once, and what comes before the exit status of each.
+AT_ONCE = 6
+RESULT = "exit status: "
 
-@dataclass(frozen=True)
-class Path:
-    """One path: from where to where, how it is tried, and what the model promises."""
-
-    source: str
-    target: str
-    argv: tuple[str, ...]
-    promised: bool = True
-    #: What the answer has to hold.
-    answer: str = ""
-
-    def tried(self, status: int, output: str) -> Outcome:
-        return Outcome(self.source, self.target, self.argv[-1], status == 0 and self.answer in output, self.promised)
+#: Names the guest, and prints its addresses once it has one of each version that it shall have.
+INTRODUCE = """\
+hostname "$1"; shift
+wait-online eth0
+for version; do
+    until ip -o "-$version" address show dev eth0 scope global | grep -v tentative; do usleep 100000; done
+done"""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    source: str
-    target: str
-    how: str
-    reached: bool
-    promised: bool
-
-    @property
-    def kept(self) -> bool:
-        return self.reached == self.promised
-
-
-def ping(address: str) -> tuple[str, ...]:
-    return ("ping", "-c", "1", "-W", PATIENCE, address)
+def measure(networks: list[Network], host: Sandbox, lan: LanHost, in_guests: InGuests) -> list[Outcome]:
+    """Try every path. Host and LAN get routes to all networks, so that it is not for want of one if they reach none."""
+    addresses = introduced(networks, in_guests)
+    outcomes = []
+    for together in rounds(networks):
+        with routes(host, lan, together):
+            if together[0] is networks[0]:
+                outcomes += inside(networks, addresses, in_guests)
+            outcomes += outside(host, [path for network in together for path in paths.from_host(network, addresses)])
+            outcomes += outside(lan, [path for network in together for path in paths.from_lan(network, addresses)])
+    clients = {request["path"]: request["client"] for request in lan.requests()}
+    return outcomes + [outcome for network in networks for outcome in paths.seen(network, addresses, clients)]
 
 
-def guest_fetch(url: str) -> tuple[str, ...]:
-    # Not wget's own time-out: with -T the busybox of Debian 12 crashes.
-    return ("timeout", PATIENCE, "wget", "-q", "-O", "-", url)
+def introduced(networks: list[Network], in_guests: InGuests) -> Addresses:
+    """The addresses of all guests, once they have them."""
+    asked = []
+    for network in networks:
+        versions = [str(version) for version in network.subnets or VERSIONS]
+        asked += [(guest, ["sh", "-c", INTRODUCE, "sh", guest, *versions]) for guest in network.guests]
+    said = in_guests(asked)
+    found = [re.findall(r" inet6? ([0-9a-f.:]+)/", text) for _status, text in said]
+    return {
+        guest: {6 if ":" in address else 4: address for address in addresses}
+        for (guest, _argv), addresses in zip(asked, found, strict=True)
+    }
 
 
-def host_fetch(url: str) -> tuple[str, ...]:
-    return ("curl", "--silent", "--show-error", "--fail", "--max-time", PATIENCE, url)
-
-
-def measure(host: Sandbox, lan: LanHost, in_guests: InGuests) -> list[Outcome]:
-    """Try every path of the NAT model. The LAN gets a route to the guests, so that only the firewall can refuse it."""
-    web1, web2 = addresses(in_guests)
-    lan.run(["ip", "route", "replace", "192.168.4.0/24", "via", HOST_ON_LAN])
-    from_guests = [
-        Path("web1", "web2", ping(web2)),
-        Path("web2", "web1", ping(web1)),
-        Path("web1", "host", ping(GATEWAY)),
-        Path("web2", "host", ping(GATEWAY)),
-        Path("web1", "LAN", guest_fetch(f"{WEB}/from-web1")),
-        Path("web2", "LAN", guest_fetch(f"{WEB}/from-web2")),
-        Path("web2", "forward", guest_fetch(FORWARD), answer="web1"),
-    ]
-    from_host = [
-        Path("host", "web1", ping(web1)),
-        Path("host", "web2", ping(web2)),
-        Path("host", "LAN", host_fetch("http://192.0.2.1/from-host")),
-        Path("host", "forward", host_fetch(FORWARD), answer="web1"),
-    ]
-    from_lan = [
-        Path("LAN", "web1", host_fetch(f"http://{web1}/"), promised=False),
-        Path("LAN", "web2", ping(web2), promised=False),
-        Path("LAN", "forward", host_fetch(FORWARD), answer="web1"),
-    ]
-    results = in_guests([(path.source, path.argv) for path in from_guests])
-    outcomes = [path.tried(*result) for path, result in zip(from_guests, results, strict=True)]
-    outcomes += [
-        path.tried(*run(sandbox, path.argv)) for sandbox, ps in ((host, from_host), (lan, from_lan)) for path in ps
-    ]
-    return outcomes + [
-        Outcome(guest, "LAN", f"seen there as {HOST_ON_LAN}", seen(lan, f"/from-{guest}") == {HOST_ON_LAN}, True)
-        for guest in ("web1", "web2")
+def inside(networks: list[Network], addresses: Addresses, in_guests: InGuests) -> list[Outcome]:
+    by_guest: dict[str, list[Path]] = {}
+    for path in paths.from_guests(networks, addresses):
+        by_guest.setdefault(path.source, []).append(path)
+    said = in_guests([(guest, ["sh", "-c", script(tried)]) for guest, tried in by_guest.items()])
+    return [
+        path.tried(*result)
+        for tried, (_status, text) in zip(by_guest.values(), said, strict=True)
+        for path, result in zip(tried, results(text), strict=True)
     ]
 
 
-def run(sandbox: Sandbox, argv: Sequence[str]) -> tuple[int, str]:
-    done = sandbox.run(list(argv), check=False)
-    return done.returncode, done.stdout
+def script(tried: Sequence[Path]) -> str:
+    """A few at a time: a guest is a slow machine."""
+    lines = ["cd /tmp"]
+    for number, path in enumerate(tried, 1):
+        lines.append(f"({shlex.join(path.argv)} > {number}; echo {RESULT}$? >> {number}) 2> /dev/null &")
+        if number % AT_ONCE == 0:
+            lines.append("wait")
+    return "\n".join([*lines, "wait", "cat " + " ".join(str(number) for number in range(1, len(tried) + 1))])
 
 
-def addresses(in_guests: InGuests) -> list[str]:
-    """The IPv4 addresses that the guests got by DHCP, once they have them."""
-    ask = ["sh", "-c", "wait-online eth0 && ip -4 -o addr show dev eth0"]
-    found = [re.search(r"inet ([0-9.]+)/", text) for _status, text in in_guests([("web1", ask), ("web2", ask)])]
-    return [match[1] for match in found]
+def results(text: str) -> Iterator[tuple[int, str]]:
+    """The exit status and output of each command of a script."""
+    output = ""
+    for line in text.splitlines(keepends=True):
+        before, found, status = line.partition(RESULT)
+        output += before
+        if found:
+            yield int(status), output
+            output = ""
 
 
-def seen(lan: LanHost, path: str) -> set[str]:
-    """The client addresses in the web server's log for that path."""
-    return {request["client"] for request in lan.requests() if request["path"] == path}
+def outside(sandbox: Sandbox, tried: Sequence[Path]) -> list[Outcome]:
+    def try_out(path: Path) -> Outcome:
+        done = sandbox.run(path.argv, check=False)
+        return path.tried(done.returncode, done.stdout)
+
+    with ThreadPoolExecutor(len(tried) or 1) as pool:
+        return list(pool.map(try_out, tried))
 
 
-def table(outcomes: list[Outcome]) -> str:
-    rows = [("from", "to", "how", "reached", "promised")]
-    for outcome in outcomes:
-        broken = "" if outcome.kept else "   <- BROKEN PROMISE"
-        row = (outcome.source, outcome.target, outcome.how, _yes(outcome.reached), _yes(outcome.promised) + broken)
-        rows.append(row)
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
-    )
+def rounds(networks: Iterable[Network]) -> list[list[Network]]:
+    """Networks with the same subnet cannot be told apart by routes: they have their turns."""
+    found: list[list[Network]] = []
+    for network in networks:
+        for together in found:
+            if not any(set(network.subnets.values()) & set(other.subnets.values()) for other in together):
+                together.append(network)
+                break
+        else:
+            found.append([network])
+    return found
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+@contextmanager
+def routes(host: Sandbox, lan: Sandbox, networks: list[Network]) -> Iterator[None]:
+    """The LAN keeps them; the host is as before."""
+    for network in networks:
+        via = network.outside or HOST
+        lines = [f"route replace {subnet} via {via[version]}" for version, subnet in network.subnets.items()]
+        lan.run(["ip", "-batch", "-"], input="\n".join(lines))
+    added = [line for network in networks for line in _from_host(network)]
+    host.run(["ip", "-batch", "-"], input="\n".join(f"route add {line}" for line in added))
+    try:
+        yield
+    finally:
+        host.run(["ip", "-batch", "-"], input="\n".join(f"route del {line}" for line in added))
+
+
+def _from_host(network: Network) -> Iterator[str]:
+    for version, subnet in network.subnets.items():
+        if network.outside:
+            yield f"{subnet} via {network.outside[version]}"
+        elif not network.served_by_host:
+            yield f"{subnet} dev br-{network.name}"

@@ -27,6 +27,8 @@ class LanHost(Sandbox):
     ADDRESS = "192.0.2.1"
     ADDRESS6 = "2001:db8:1::1"
     WEB_NAME = "www.lan.test"
+    #: What DHCP gives out.
+    FIRST, LAST = "192.0.2.100", "192.0.2.199"
 
     def configure(self) -> None:
         commands = (
@@ -63,6 +65,16 @@ class LanHost(Sandbox):
         for command in commands:
             host.run(["ip", *command.split()])
         host.path("/etc/resolv.conf").write_text(f"nameserver {self.ADDRESS}\n")
+
+    def serve_guests(self) -> None:
+        """Be the LAN's DHCP server, and its router, for guests that are plugged into it."""
+        for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
+            self.run(["sysctl", "-w", f"{name}=1"])
+        self.run(
+            ["dnsmasq", "--conf-file=/dev/null", "--port=0", "--user=root", "--interface=lan", "--bind-interfaces"]
+            + ["--no-ping", "--dhcp-authoritative", "--dhcp-leasefile=/run/leases", "--pid-file=/run/dnsmasq-dhcp.pid"]
+            + [f"--dhcp-range={self.FIRST},{self.LAST}", f"--dhcp-option=option:dns-server,{self.ADDRESS}"]
+        )
 
     def requests(self) -> list[dict[str, str]]:
         """All web requests so far: ``client`` (the address seen) and ``path``."""
