@@ -89,13 +89,11 @@ class QuickStart:
                 return [(result["rc"], result["stdout"]) for result in task["results"]]
 
             outcomes = measure(inventory, self.host, self.lan, in_guests)
+        guests = sum(len(network.guests) for network in inventory)
         print(
-            f"\nWho reaches whom, measured from inside {sum(len(n.guests) for n in inventory)} guests, their host and"
+            f"\nWho reaches whom, measured from inside {guests} guests, their host and the LAN. 'yes' or 'no' is what the\n"
+            f"model promises, and 4/4: it is so on 4 of 4 paths. {len(outcomes)} paths, half of them by IPv6.\n"
         )
-        print(
-            f"the LAN. 'yes' or 'no' is what the model promises, and 4/4: it is so on 4 of 4 paths. {len(outcomes)} paths,"
-        )
-        print("half of them by IPv6.\n")
         print(table.listing(outcomes) if paths else table.summary(inventory, outcomes))
         return all(outcome.kept for outcome in outcomes)
 
@@ -123,8 +121,8 @@ def site(quick: QuickStart) -> None:
     _check_machine(machine)
     print(LOOK_FURTHER)
     print(
-        f"Done in {time.monotonic() - started:.0f} s: {recap['changed']} tasks changed {HOST}, all guests run, and every "
-        "path is as its network's model promises.\n"
+        f"Done in {time.monotonic() - started:.0f} s: {recap['changed']} tasks changed {HOST}, all guests run, and "
+        "every path is as its network's model promises.\n"
         "This machine's own network, sysctls and firewall are as before."
     )
 

@@ -115,6 +115,7 @@ class VethEnd(Resource):
         if before is not None and before.key != after.key:
             # Before the move: after it, a run that was killed in between could not tell them from somebody's.
             unwanted = set(_moved(before, after.netns).addresses or ()) - set(after.addresses or ())
+            before = replace(before, routes=())
             rest = replace(before, addresses=tuple(a for a in before.addresses or () if a not in unwanted))
             changes = link.steps(before, rest)
             # Only a link that is down can be renamed.
