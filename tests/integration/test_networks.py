@@ -19,6 +19,9 @@ from tests.integration.support.links import network
 from tests.integration.support.probe import Answer, Probe
 from tests.sandbox import LanHost, Sandbox
 
+pytestmark = pytest.mark.newest_end
+
+
 LAN, LAN6 = LanHost.ADDRESS, LanHost.ADDRESS6
 HOST, HOST6 = "192.0.2.10", "2001:db8:1::10"
 PORT = 4000
@@ -170,7 +173,6 @@ def may_reach(who: str, whom: str) -> bool:
     return whom in reaches or (meet_there and "lan" in reaches and "lan" in REACHED.get(network_of(whom), ()))
 
 
-@pytest.mark.newest_end
 def test_every_model_keeps_its_promise_beside_the_others(site: Site):
     pairs = {(a, b) for a in site.addresses for b in site.addresses if a != b}
     # What has the same address as another is asked for by its own network only.
@@ -197,7 +199,6 @@ def test_every_model_keeps_its_promise_beside_the_others(site: Site):
     assert site.seen_as("lab2", LAN) == "192.0.2.77"
 
 
-@pytest.mark.newest_end
 def test_both_versions_of_ip_keep_the_promise(site: Site):
     addresses = {guest: fixed["address6"] for guest, fixed in FIXED.items() if "address6" in fixed}
     addresses |= {"host": HOST6, "lan": LAN6}
@@ -209,7 +210,6 @@ def test_both_versions_of_ip_keep_the_promise(site: Site):
         assert site.asks(who, HOST6, 2222) == "lab1"
 
 
-@pytest.mark.newest_end
 def test_names_are_resolved_where_there_is_a_way_to(play: Player, site: Site, bridged: Sandbox):
     assert resolve(bridged, "lab1", "10.7.1.1", LanHost.WEB_NAME) == [LAN, LAN6]
     assert resolve(bridged, "r11", "10.7.9.1", LanHost.WEB_NAME) == [LAN, LAN6]

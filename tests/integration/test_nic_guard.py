@@ -36,6 +36,9 @@ from tests.integration.support.frames import (
 from tests.integration.support.links import replay
 from tests.integration.support.rules import NFT, load_foreign_rules, packet_rules
 
+pytestmark = pytest.mark.newest_end
+
+
 MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
 OWN, OTHER = "10.9.9.11", "10.9.9.12"
 OWN6, OTHER6 = "fd00:9::11", "fd00:9::12"

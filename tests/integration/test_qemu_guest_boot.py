@@ -15,6 +15,9 @@ import pytest
 from tests.integration.support import fails
 from tests.integration.support.hypervisor import ADDRESS, IMAGES, PATIENCE, USER, guest, inside, prepare, processes
 
+pytestmark = pytest.mark.newest_end
+
+
 SCRIPT = """#!ipxe
 kernel vmlinuz console=ttyS0 quiet hostname=from-the-network
 initrd initrd.img

@@ -91,8 +91,8 @@ class QuickStart:
             outcomes = measure(inventory, self.host, self.lan, in_guests)
         guests = sum(len(network.guests) for network in inventory)
         print(
-            f"\nWho reaches whom, measured from inside {guests} guests, their host and the LAN. 'yes' or 'no' is what the\n"
-            f"model promises, and 4/4: it is so on 4 of 4 paths. {len(outcomes)} paths, half of them by IPv6.\n"
+            f"\nWho reaches whom, measured from inside {guests} guests, their host and the LAN. 'yes' or 'no' is what\n"
+            f"the model promises, and 4/4: it is so on 4 of 4 paths. {len(outcomes)} paths, half of them by IPv6.\n"
         )
         print(table.listing(outcomes) if paths else table.summary(inventory, outcomes))
         return all(outcome.kept for outcome in outcomes)
