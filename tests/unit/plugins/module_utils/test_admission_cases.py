@@ -17,6 +17,7 @@ from ansible_collections.virtnet.qemu.plugins.module_utils._spec import firewall
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.firewall_table import NetworkFirewalls
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.other_firewall import (
+    ADMISSION,
     OtherFirewalls,
     iptables_chains,
     native_chains,
@@ -40,7 +41,8 @@ def world(others: OtherFirewalls, *there: dict[str, Any]) -> RuleWorld:
 
 def commands(others: OtherFirewalls, wanted: dict[str, Any]) -> list[str]:
     changes = plan(wants(NetworkFirewalls, wanted), world(others, LAB))
-    return [step.line for change in changes for step in change.steps if step.line.startswith("iptables")]
+    lines = [step.line for change in changes for step in change.steps]
+    return [line.replace(ADMISSION, "RULE") for line in lines if line.startswith("iptables")]
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
