@@ -15,7 +15,7 @@ help: ## this list
 setup: ## install what is missing, make the virtual environments
 	@$(PYTHON) -m tools.setup
 
-site: setup ## the quick start: two guests on a NAT network of a sandbox host
+site: setup ## the quick start: a network of every model, with guests, on a sandbox host
 	@tools/virtnet quickstart site
 
 check: setup ## what another `make site` would change
