@@ -217,7 +217,7 @@ class Bridge(Resource):
             nic = self._bridgeable(world, old)
             if nic and nic.master != self.name and self.mac is None:
                 forced["mac"] = nic.mac
-        if uplink and after.addresses:
+        if uplink and after.addresses and (self.uplink or self.addresses is not None):
             hosts = self._addresses_of_the_host(world)
             forced["addresses"] = tuple(a for a in after.addresses if a not in hosts)
         after = replace(after, uplink=uplink, **forced)
