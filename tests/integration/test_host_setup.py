@@ -22,7 +22,6 @@ from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.newest_end
 
-
 HELPER = "/usr/lib/qemu/qemu-bridge-helper"
 CONF = "/etc/qemu/bridge.conf"
 ALL = {

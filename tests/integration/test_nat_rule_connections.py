@@ -18,7 +18,6 @@ from tests.sandbox import LanHost, Sandbox
 
 pytestmark = pytest.mark.newest_end
 
-
 HOST = {4: "192.0.2.10", 6: "2001:db8:1::10"}
 LAN = {4: LanHost.ADDRESS, 6: LanHost.ADDRESS6}
 WEB = {"web1": {4: "192.168.4.11", 6: "fd00:4::11"}, "web2": {4: "192.168.4.12", 6: "fd00:4::12"}}

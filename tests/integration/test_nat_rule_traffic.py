@@ -18,13 +18,12 @@ from tests.integration.support import Player
 from tests.integration.support.probe import Answer, Probe, forward_packets, make_network
 from tests.sandbox import LanHost, Sandbox
 
+pytestmark = pytest.mark.newest_end
+
 BACKENDS = ["nftables", "iptables"]
 # usage: TARGET SOURCE: one datagram from port 700 to port 5999 of an address, a group or everyone.
 SENDER = """
 import socket, sys
-
-pytestmark = pytest.mark.newest_end
-
 target, source = sys.argv[1:]
 family = socket.AF_INET6 if ":" in target else socket.AF_INET
 sender = socket.socket(family, socket.SOCK_DGRAM)

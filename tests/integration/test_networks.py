@@ -21,7 +21,6 @@ from tests.sandbox import LanHost, Sandbox
 
 pytestmark = pytest.mark.newest_end
 
-
 LAN, LAN6 = LanHost.ADDRESS, LanHost.ADDRESS6
 HOST, HOST6 = "192.0.2.10", "2001:db8:1::10"
 PORT = 4000

@@ -38,7 +38,6 @@ from tests.integration.support.rules import NFT, load_foreign_rules, packet_rule
 
 pytestmark = pytest.mark.newest_end
 
-
 MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
 OWN, OTHER = "10.9.9.11", "10.9.9.12"
 OWN6, OTHER6 = "fd00:9::11", "fd00:9::12"

@@ -16,7 +16,6 @@ from tests.integration.support.hypervisor import offer_tun
 
 pytestmark = pytest.mark.newest_end
 
-
 UP, DOWN = "/etc/virtnet/qemu-ifup", "/etc/virtnet/qemu-ifdown"
 QEMU = [
     "qemu-system-x86_64",

@@ -17,7 +17,6 @@ from tests.integration.support.hypervisor import ADDRESS, IMAGES, PATIENCE, USER
 
 pytestmark = pytest.mark.newest_end
 
-
 SCRIPT = """#!ipxe
 kernel vmlinuz console=ttyS0 quiet hostname=from-the-network
 initrd initrd.img

@@ -19,7 +19,6 @@ from tests.sandbox.initprocess import InitProcess
 
 pytestmark = pytest.mark.newest_end
 
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 10
 # Starts a host, says so, and waits to be killed.

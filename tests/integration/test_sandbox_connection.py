@@ -17,7 +17,6 @@ from tests.integration.support import fails
 
 pytestmark = pytest.mark.newest_end
 
-
 CONTENT = bytes(range(256)) * 5000
 COPIED = "/etc/virtnet-test.bin"
 

@@ -17,7 +17,6 @@ from tests.sandbox import LanHost, Sandbox
 
 pytestmark = pytest.mark.newest_end
 
-
 OTHERS, TO_LAN = "guest to other networks", {"guest to LAN router (192.0.2.1)", "guest to LAN 192.0.2.1:80"}
 NETWORKS = [
     {"name": "lab", "model": "nat", "subnet": "10.9.0.0/24", "subnet6": "fd00:9::/64"},
