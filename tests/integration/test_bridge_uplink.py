@@ -177,9 +177,10 @@ def test_a_killed_run_loses_nothing_and_is_completed(play: Player, host, lan: La
     opened = ask_both(probes)
     kill_at(play, host, bridge(**options), event)
     assert had <= everything(host)
-    assert ask_both(probes) == opened
-    again, idle = play(host, [bridge(**options)] * 2)
-    assert again.changed and not idle.changed
+    if "state" not in options:
+        assert ask_both(probes) == opened
+    _again, idle = play(host, [bridge(**options)] * 2)
+    assert not idle.changed
     assert ask_both(probes) == opened
     if "state" not in options:
         assert (addresses(link(host, "uplink0")), all_routes(host, "uplink0")) == ([], [])
