@@ -129,8 +129,9 @@ def _moved(end: VethEnd, netns: str | None) -> VethEnd:
     """What is left of an end that was taken down and given another name, or another namespace too."""
     if end.netns != netns:
         return replace(end, addresses=(), routes=(), bridge=None, isolated=False, up=False)
-    v4 = tuple(a for a in end.addresses or () if address.ip_version(a) == 4)
-    return replace(end, addresses=v4, routes=(), up=False)
+    # Going down is what loses the IPv6 ones.
+    left = tuple(a for a in end.addresses or () if address.ip_version(a) == 4 or not end.up)
+    return replace(end, addresses=left, routes=(), up=False)
 
 
 @dataclass(frozen=True)
