@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Replaces itself by a program of tests/, run by the Python that ``make setup`` made; see tools/virtnet."""
+"""Replaces itself by a program of tests/, or one that ``make setup`` installed, with its Python; see tools/virtnet."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import sys
 
 from . import places
 
-PROGRAMS = ("sandbox", "quickstart")
+PROGRAMS = ("sandbox", "quickstart", "vmhosts")
+INSTALLED = ("molecule",)
 
 
 def main(arguments: list[str]) -> None:
-    if not arguments or arguments[0] not in PROGRAMS:
-        sys.exit(f"usage: tools/virtnet {'|'.join(PROGRAMS)} ARGUMENT...")
+    if not arguments or arguments[0] not in PROGRAMS + INSTALLED:
+        sys.exit(f"usage: tools/virtnet {'|'.join(PROGRAMS + INSTALLED)} ARGUMENT...")
     tools = places.environment("controller") / "bin"
     if not tools.exists():
         sys.exit("error: the tools are not installed yet: run 'make setup' first")
     # No PYTHONPATH: the managed side inherits it, and there only what Ansible sent may be found.
     variables = places.variables(PATH=f"{tools}:{os.environ['PATH']}")
-    os.execve(tools / "python", ["python", "-m", f"tests.{arguments[0]}", *arguments[1:]], variables)
+    program, *rest = arguments
+    argv = ["python", "-m", f"tests.{program}"] if program in PROGRAMS else [program]
+    os.execve(tools / argv[0], [*argv, *rest], variables)
 
 
 if __name__ == "__main__":

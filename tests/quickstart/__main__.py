@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.support import Player
+from tests.promises import networks, table
+from tests.promises.reach import measure
 from tests.sandbox import LanHost, Machine, Sandbox
-
-from . import networks, table
-from .reach import measure
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVENTORY = "inventories/quickstart/hosts.yml"

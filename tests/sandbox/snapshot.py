@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a sandbox host looks like, as plain data that two moments can be compared by.
+"""What a host looks like, as plain data that two moments can be compared by.
 
 What changes by itself is left out: counters, ages, timers, handles and the
-indexes and pids that the kernel hands out.
+indexes and pids that the kernel hands out. Run by itself, it prints what the host it runs on looks like.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,3 +140,17 @@ def take_snapshot(host: Machine) -> dict[str, Any]:
         "users": host.path("/etc/passwd").read_text().splitlines() + host.path("/etc/group").read_text().splitlines(),
         "files": _files(host),
     }
+
+
+class _Here:
+    """The host that this file was sent to."""
+
+    def path(self, inside: str) -> Path:
+        return Path(inside)
+
+    def run(self, argv: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(argv, capture_output=True, text=True, check=check)
+
+
+if __name__ == "__main__":
+    print(json.dumps(take_snapshot(_Here()), sort_keys=True))

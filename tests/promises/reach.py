@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who reaches whom in the quick start, measured from inside the guests, from their host and from the LAN."""
+"""Who reaches whom, measured from inside the guests, from their host and from the LAN."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.sandbox import LanHost, Sandbox
+from tests.sandbox import LanHost, Machine
 
 from . import paths
-from .networks import HOST, VERSIONS, Network
+from .networks import VERSIONS, Network
 from .paths import Addresses, Outcome, Path
 
 #: Runs commands in guests, at once, and returns the exit status and output of each.
@@ -34,7 +34,7 @@ for version; do
 done"""
 
 
-def measure(networks: list[Network], host: Sandbox, lan: LanHost, in_guests: InGuests) -> list[Outcome]:
+def measure(networks: list[Network], host: Machine, lan: LanHost, in_guests: InGuests) -> list[Outcome]:
     """Try every path. Host and LAN get routes to all networks, so that it is not for want of one if they reach none."""
     addresses = introduced(networks, in_guests)
     outcomes = []
@@ -95,9 +95,9 @@ def results(text: str) -> Iterator[tuple[int, str]]:
             output = ""
 
 
-def outside(sandbox: Sandbox, tried: Sequence[Path]) -> list[Outcome]:
+def outside(host: Machine, tried: Sequence[Path]) -> list[Outcome]:
     def try_out(path: Path) -> Outcome:
-        done = sandbox.run(path.argv, check=False)
+        done = host.run(path.argv, check=False)
         return path.tried(done.returncode, done.stdout)
 
     with ThreadPoolExecutor(len(tried) or 1) as pool:
@@ -118,10 +118,10 @@ def rounds(networks: Iterable[Network]) -> list[list[Network]]:
 
 
 @contextmanager
-def routes(host: Sandbox, lan: Sandbox, networks: list[Network]) -> Iterator[None]:
+def routes(host: Machine, lan: LanHost, networks: list[Network]) -> Iterator[None]:
     """The LAN keeps them; the host is as before."""
     for network in networks:
-        via = network.outside or HOST
+        via = network.entrance
         lines = [f"route replace {subnet} via {via[version]}" for version, subnet in network.subnets.items()]
         lan.run(["ip", "-batch", "-"], input="\n".join(lines))
     added = [line for network in networks for line in _from_host(network)]

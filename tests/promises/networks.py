@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The quick start's networks, read from its inventory, and what the model of each promises."""
+"""Networks and their guests, read from an inventory's variables, and what the model of each promises. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.sandbox import LanHost
 
 #: Addresses on the LAN, by IP version.
 LAN = {4: LanHost.ADDRESS, 6: LanHost.ADDRESS6}
-HOST = {4: "192.0.2.10", 6: "2001:db8:1::10"}
 VERSIONS = (4, 6)
 
 
 @dataclass(frozen=True)
 class Network:
-    """``subnets``, ``gateways`` (who serves it) and ``outside`` (its virtual router on the LAN) are by IP version.
+    """``host`` (its hypervisor on the LAN), ``subnets``, ``gateways`` (who serves it) and ``outside`` (its virtual
+    router on the LAN) are by IP version.
 
     ``forwards`` are triples of IP version, port and guest.
     """
@@ -31,6 +31,7 @@ class Network:
     name: str
     model: str
     guests: tuple[str, ...]
+    host: dict[int, str]
     subnets: dict[int, str]
     gateways: dict[int, str]
     outside: dict[int, str]
@@ -69,17 +70,24 @@ class Network:
         return self.model + more
 
     @property
+    def entrance(self) -> dict[int, str]:
+        """Where the LAN finds whoever stands between it and the guests."""
+        return self.outside or self.host
+
+    @property
     def seen_as(self) -> dict[int, str]:
         """As whom the LAN sees its guests; empty: as themselves."""
-        return (self.outside or HOST) if self.model == "nat" else {}
+        return self.entrance if self.model == "nat" else {}
 
 
-def read(path: Path) -> list[Network]:
-    inventory = yaml.safe_load(path.read_text())
-    return [_network(entry, inventory["virtnet_guests"]) for entry in inventory["virtnet_networks"]]
+def read(path: Path, number: int = 10) -> list[Network]:
+    """:param number: that of the hypervisor on the LAN"""
+    variables = yaml.safe_load(path.read_text())
+    host = {4: f"192.0.2.{number}", 6: f"2001:db8:1::{number}"}
+    return [_network(entry, variables["virtnet_guests"], host) for entry in variables.get("virtnet_networks", ())]
 
 
-def _network(entry: dict[str, Any], guests: list[dict[str, Any]]) -> Network:
+def _network(entry: dict[str, Any], guests: list[dict[str, Any]], host: dict[int, str]) -> Network:
     subnets = {version: entry[key] for version, key in ((4, "subnet"), (6, "subnet6")) if key in entry}
     outside = [ipaddress.ip_interface(text).ip for text in entry.get("external_addresses", ())]
     nics = {guest["name"]: guest["nics"][0] for guest in guests if guest["nics"][0].get("network") == entry["name"]}
@@ -93,6 +101,7 @@ def _network(entry: dict[str, Any], guests: list[dict[str, Any]]) -> Network:
         name=entry["name"],
         model=entry["model"],
         guests=tuple(nics),
+        host=host,
         subnets=subnets,
         gateways={version: str(ipaddress.ip_network(subnet)[1]) for version, subnet in subnets.items()},
         outside={address.version: str(address) for address in outside},

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was measured in the quick start, for people to read. Pure."""
+"""What was measured, for people to read. Pure."""
 
 from __future__ import annotations
 

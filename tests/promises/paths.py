@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The paths of the quick start: from where to where, how each is tried, and whether its model promises it. Pure."""
+"""The paths between guests, host and LAN: how each is tried, and whether its model promises it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from .networks import HOST, LAN, Network
+from .networks import LAN, Network
 
 #: Guest -> its addresses, by IP version.
 Addresses = dict[str, dict[int, str]]
@@ -84,7 +84,7 @@ def _inside(network: Network, addresses: Addresses) -> Iterator[tuple[Path, str]
             for address in addresses[target].values() if source != target else ():
                 yield _fetch(network.name, GUESTS, source, target, address, True, said_by(target)), address
     for version, port, guest in network.forwards:
-        address = (network.outside or HOST)[version]
+        address = network.entrance[version]
         for source in network.guests:
             if source != guest:
                 yield _fetch(network.name, FORWARD, source, guest, address, True, said_by(guest), f":{port}/"), address
@@ -93,7 +93,7 @@ def _inside(network: Network, addresses: Addresses) -> Iterator[tuple[Path, str]
 def _outward(network: Network, addresses: Addresses) -> Iterator[tuple[Path, str]]:
     for source in network.guests:
         for version in addresses[source]:
-            address = network.gateways[version] if network.served_by_host else HOST[version]
+            address = network.gateways[version] if network.served_by_host else network.host[version]
             argv = ("ping", "-c", "1", "-W", PATIENCE[network.meets_host], address)
             yield Path(network.name, TO_HOST, source, "host", argv, network.meets_host, how=address), address
             rest = seen_path(source, version)
@@ -136,8 +136,7 @@ def _into(network: Network, addresses: Addresses, source: str, kind: str, promis
         (kind, guest, address, "/", promised) for guest in network.guests for address in addresses[guest].values()
     ]
     wanted += [
-        (FORWARD, guest, (network.outside or HOST)[version], f":{port}/", True)
-        for version, port, guest in network.forwards
+        (FORWARD, guest, network.entrance[version], f":{port}/", True) for version, port, guest in network.forwards
     ]
     return [
         _curl(network.name, kind, source, guest, url(address, rest), kept)

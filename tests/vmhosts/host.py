@@ -1,0 +1,61 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A VM host as Molecule's checks see it, by the connection that testinfra has to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.promises.networks import Network, read
+from tests.sandbox import snapshot
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+
+
+class VmHost:
+    """It has the methods of a sandbox host that checks use.
+
+    :param host: what testinfra's fixture of this name gives
+    """
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+        variables = host.ansible.get_variables()
+        self.name = variables["inventory_hostname"]
+        self.number = variables["vm_host_number"]
+
+    def run(self, argv: Sequence[str], input: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = self._host.run(f"printf %s {shlex.quote(input)} | {shlex.join(argv)}")
+        result = subprocess.CompletedProcess(argv, done.rc, done.stdout, done.stderr)
+        if check:
+            result.check_returncode()
+        return result
+
+    def in_guests(self, commands: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[int, str]]:
+        """Run commands in guests, at once: the exit status and output of each."""
+        config = [{"name": guest, "argv": list(argv)} for guest, argv in commands]
+        given = json.dumps({"config": config, "timeout": 180})
+        result = self._host.ansible("virtnet.qemu.guest_exec", given, check=False)
+        assert "results" in result, result
+        return [(one["rc"], one["stdout"]) for one in result["results"]]
+
+    def snapshot(self) -> dict[str, Any]:
+        source = Path(snapshot.__file__).read_text(encoding="utf-8")
+        return json.loads(self.run(["python3", "-"], input=source).stdout)
+
+    def before(self) -> dict[str, Any]:
+        """The snapshot that was taken before the scenario did anything."""
+        return json.loads((EPHEMERAL / f"{self.name}.json").read_text(encoding="utf-8"))
+
+    @property
+    def networks(self) -> list[Network]:
+        return read(SCENARIO / "inventory/group_vars/hypervisors.yml", self.number)

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Builds what a VM host boots: a disk, a kernel and an initramfs, of a Debian made from packages by name."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FILES = Path(__file__).with_name("image")
+#: What stays out of the image.
+UNREAD = ("doc", "man", "info", "locale")
+SIZE = "4G"
+
+
+def built(cache: Path, suite: str) -> Path:
+    """The folder with disk.img, vmlinuz and initrd.img of a Debian suite; built unless they are those of our files."""
+    folder = cache / "images/vmhosts"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f"{suite}-{_key(suite)}"
+    with _locked(folder / f"{suite}.lock"):
+        if not made.exists():
+            print(f"building a VM host's disk of Debian {suite} ...", flush=True)
+            _build(suite, made)
+    return made
+
+
+def _key(suite: str) -> str:
+    content = hashlib.sha256(f"{suite} {SIZE}".encode())
+    for path in (*sorted(FILES.iterdir()), Path(__file__)):
+        content.update(path.read_bytes())
+    return content.hexdigest()[:12]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(suite: str, made: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=made.parent) as work:
+        root, ready = Path(work, "root"), Path(work, "ready")
+        ready.mkdir()
+        subprocess.run(_mmdebstrap(suite, root), check=True, stdin=subprocess.DEVNULL)
+        for name in ("vmlinuz", "initrd.img"):
+            (newest,) = (root / "boot").glob(f"{name}-*")
+            shutil.copyfile(newest, ready / name)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(root), str(ready / "disk.img"), SIZE], check=True)
+        os.rename(ready, made)
+
+
+def _mmdebstrap(suite: str, root: Path) -> list[str]:
+    library = importlib.util.find_spec("qemu.qmp").submodule_search_locations[0]
+    excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNREAD]
+    return [
+        *("mmdebstrap", "--variant=minbase", '--aptopt=APT::Install-Recommends "false"', *excluded),
+        f"--include={','.join(_packages())}",
+        f'--customize-hook=sh "{FILES}/customize.sh" "$1" "{FILES}" "{Path(library).parents[1]}"',
+        *(suite, str(root)),
+    ]
+
+
+def _packages() -> list[str]:
+    lines = (FILES / "packages.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]

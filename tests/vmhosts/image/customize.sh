@@ -1,0 +1,44 @@
+#!/bin/sh
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Makes a VM host of a fresh Debian. usage: customize.sh ROOT FILES LIBRARIES
+#   FILES      folder with the files of this image
+#   LIBRARIES  site-packages that hold qemu.qmp, which the distribution has no package of
+
+set -eu
+root=$1 files=$2 libraries=$3
+
+install -m 0755 "$files/identity.sh" "$root/usr/local/sbin/vmhost-identity"
+install -m 0644 "$files/vmhost-identity.service" "$root/etc/systemd/system/"
+echo '/dev/vda / ext4 rw,noatime 0 1' > "$root/etc/fstab"
+: > "$root/etc/machine-id"
+rm -f "$root/etc/resolv.conf" "$root/etc/hostname"
+ln -s ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+
+# Nobody but the tests can reach it. Many of their commands run at once, by one connection.
+chroot "$root" passwd --quiet --delete root
+cat > "$root/etc/ssh/sshd_config.d/vmhost.conf" <<END
+PermitRootLogin yes
+PermitEmptyPasswords yes
+MaxSessions 500
+UseDNS no
+END
+# Each command is a login: no message of the day for it, and no session of systemd's.
+sed -i '/pam_systemd.so/d; /pam_motd.so/d; /pam_mail.so/d' "$root"/etc/pam.d/sshd "$root"/etc/pam.d/common-session
+
+chroot "$root" systemctl --quiet enable systemd-networkd systemd-resolved ssh vmhost-identity
+for unit in systemd-networkd-wait-online dnsmasq nftables apt-daily.timer apt-daily-upgrade.timer \
+    dpkg-db-backup.timer e2scrub_all.timer fstrim.timer; do
+    chroot "$root" systemctl --quiet disable "$unit" 2> /dev/null || true
+done
+
+python=$(basename "$(readlink -f "$root/usr/bin/python3")")
+chroot "$root" python3 -m venv --system-site-packages /opt/virtnet/venv
+cp -r "$libraries"/qemu "$libraries"/qemu_qmp-*.dist-info "$root/opt/virtnet/venv/lib/$python/site-packages/"
+
+# All that it takes to find its disk: a small one is unpacked faster.
+sed -i 's/^MODULES=.*/MODULES=list/' "$root/etc/initramfs-tools/initramfs.conf"
+printf 'virtio_pci\nvirtio_blk\next4\n' > "$root/etc/initramfs-tools/modules"
+chroot "$root" update-initramfs -u
