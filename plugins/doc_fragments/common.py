@@ -44,3 +44,17 @@ options: {}
 requirements:
   - pyroute2 0.7.2 or newer (Debian package python3-pyroute2)
 """
+
+    PERSIST = r"""
+options:
+  persist:
+    description:
+      - Whether it is there again after the host was rebooted.
+      - With V(auto), where systemd runs the host, a file below C(/etc/virtnet/boot) says how to make it, and the units
+        C(virtnet-firewall.service) and C(virtnet-network.service) do so at boot. Elsewhere nothing is written.
+      - With V(none) there is no such file; one of an earlier run is removed.
+    type: str
+    choices: [auto, none]
+    default: auto
+    version_added: 0.1.0
+"""

@@ -42,15 +42,20 @@ def plan(wants: list[Resource], world: Any, strays: Iterable[Resource] = ()) -> 
 
     Several wants may speak of one key (rules of one chain); each adds to what the ones before it left.
     """
+    changes = [Change(stray.key, stray, None) for stray in strays]
+    changes += [Change(key, *sides) for key, sides in states(wants, world).items() if sides[0] != sides[1]]
+    return sorted(changes, key=_rank)
+
+
+def states(wants: list[Resource], world: Any) -> dict[Hashable, tuple[Any, Any]]:
+    """What each wanted resource is and is to be, by its key."""
     before: dict[Hashable, Any] = {}
     after: dict[Hashable, Any] = {}
     for want in wants:
         if want.key not in before:
             before[want.key] = after[want.key] = want.have(world)
         after[want.key] = want.target(world, after[want.key])
-    changes = [Change(stray.key, stray, None) for stray in strays]
-    changes += [Change(key, before[key], after[key]) for key in before if before[key] != after[key]]
-    return sorted(changes, key=_rank)
+    return {key: (before[key], after[key]) for key in before}
 
 
 def _rank(change: Change) -> int:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one flow of every module: parse, observe, plan, (check mode: report) apply, read back, report.
+"""The one flow of every module: parse, observe, plan, (check mode: report) apply, read back, persist, report.
 
 A host adapter (``_host/``) gives ``observe(wants, everything=False) -> world``, ``commit(steps)`` and ``close()``;
 ``everything`` asks for what ``purge`` may remove too.
@@ -16,10 +16,11 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.yaml import yaml_dump
 
-from ._host import libraries
+from ._host import boot as boot_host, libraries, supervisor
 from ._host.errors import HostError
 from ._host.lock import host_lock
-from ._plan import Change, check_unique, plan, shown
+from ._persist import boot
+from ._plan import Change, check_unique, plan, shown, states
 from ._spec.base import Resource, SpecError
 
 
@@ -34,7 +35,8 @@ def run_module(spec: type[Resource], adapter: Callable[[], Any]) -> None:
     libraries.find_more()
     try:
         wants = parse(spec, module.params)
-        result = reconcile(spec, adapter(), wants, module.params["purge"], module.check_mode)
+        kept = Boot(spec, module.params) if spec.boot_folder and supervisor.booted() else None
+        result = reconcile(spec, adapter(), wants, module.params["purge"], module.check_mode, kept)
     except ImportError as exc:
         module.fail_json(msg=missing_required_lib((exc.name or str(exc)).partition(".")[0]))
     except (SpecError, HostError) as exc:
@@ -49,9 +51,11 @@ def run_module(spec: type[Resource], adapter: Callable[[], Any]) -> None:
 def argument_spec(spec: type[Resource]) -> dict[str, Any]:
     element = copy.deepcopy(spec.argument_spec)
     element["name"]["required"] = True
+    persist = {"persist": {"type": "str", "choices": ["auto", "none"], "default": "auto"}}
     return {
         **copy.deepcopy(spec.argument_spec),
         **copy.deepcopy(spec.run_options),
+        **(persist if spec.boot_folder else {}),
         "config": {"type": "list", "elements": "dict", "options": element},
         "purge": {"type": "bool", "default": False},
     }
@@ -63,19 +67,55 @@ def parse(spec: type[Resource], params: dict[str, Any]) -> list[Resource]:
         if params["purge"]:
             raise SpecError("purge: it removes what is not listed under 'config'; give 'config' too")
         return spec.gathered([spec.parse(params)])
-    options = {name: params[name] for name in spec.run_options}
     wants = []
-    for entry in params["config"]:
+    for entry in _entries(spec, params):
         try:
-            wants.append(spec.parse({**entry, **options}))
+            wants.append(spec.parse(entry))
         except SpecError as exc:
             raise SpecError(f"config, '{entry['name']}': {exc}") from exc
     check_unique(wants)
     return spec.gathered(wants)
 
 
+def _entries(spec: type[Resource], params: dict[str, Any]) -> list[dict[str, Any]]:
+    """The options of each resource, with those that hold for the whole run."""
+    options = {name: params[name] for name in spec.run_options}
+    given = params["config"]
+    if given is None:
+        given = [{name: params[name] for name in spec.argument_spec}]
+    return [{**entry, **options} for entry in given]
+
+
+class Boot:
+    """What makes a run's resources again when the host boots."""
+
+    def __init__(self, spec: type[Resource], params: dict[str, Any]) -> None:
+        self._spec = spec
+        self._entries = _entries(spec, params)
+        self._purged = spec.boot_folder if params["purge"] else None
+        self._wanted = params["persist"] == "auto"
+
+    def changes(self, wants: list[Resource], world: Any) -> list[Change]:
+        """Those that lead to what is to be in `world`."""
+        there = boot_host.observe()
+        after = {key: sides[1] for key, sides in states([want for want in wants if want.boots], world).items()}
+        files = boot.wanted(self._spec, self._entries, after, world, there)
+        if not self._wanted:
+            files = dict.fromkeys(files)
+        pairs = boot.files(files, self._purged, there)
+        return [Change((after or before).key, before, after) for before, after in pairs if before != after]
+
+    def commit(self, changes: list[Change]) -> None:
+        boot_host.commit([step for change in changes for step in change.steps])
+
+
 def reconcile(
-    spec: type[Resource], adapter: Any, wants: list[Resource], purge: bool, check_mode: bool
+    spec: type[Resource],
+    adapter: Any,
+    wants: list[Resource],
+    purge: bool,
+    check_mode: bool,
+    kept: Boot | None = None,
 ) -> dict[str, Any]:
     """Bring the machine to `wants`, all of it or nothing. Returns the module's result."""
     try:
@@ -86,11 +126,14 @@ def reconcile(
                 raise SpecError("; ".join(world.missing))
             warnings = [f"{text} (in check mode it is taken for granted)" for text in world.missing]
             warnings += getattr(world, "warnings", ())
-            if changes and not check_mode:
-                world = _apply(spec, adapter, wants, changes, purge)
+            at_boot = kept.changes(wants, world) if kept else []
+            if (changes or at_boot) and not check_mode:
+                world, at_boot = _apply(spec, adapter, wants, changes, purge, kept)
                 warnings += [text for text in getattr(world, "warnings", ()) if text not in warnings]
+            report = spec.report(wants, world, changes)
+            changes = changes + at_boot
             return {
-                **spec.report(wants, world, changes),
+                **report,
                 "changed": bool(changes),
                 "commands": [step.line for change in changes for step in change.steps],
                 "before": shown(changes, "before"),
@@ -109,8 +152,15 @@ def _plan(spec: type[Resource], wants: list[Resource], world: Any, purge: bool) 
     return plan(wants, world, spec.strays(wants, world) if purge else ())
 
 
-def _apply(spec: type[Resource], adapter: Any, wants: list[Resource], changes: list[Change], purge: bool) -> Any:
-    """Make the changes; returns the world as it is then."""
+def _apply(
+    spec: type[Resource],
+    adapter: Any,
+    wants: list[Resource],
+    changes: list[Change],
+    purge: bool,
+    kept: Boot | None,
+) -> tuple[Any, list[Change]]:
+    """Make the changes; returns the world as it is then, and what else changed of what is for the next boot."""
     try:
         adapter.commit([step for change in changes for step in change.steps])
         world = _observe(adapter, wants, purge)
@@ -118,7 +168,11 @@ def _apply(spec: type[Resource], adapter: Any, wants: list[Resource], changes: l
         if left:
             lines = "; ".join(step.line for change in left for step in change.steps)
             raise HostError(f"the host took every change, but reading it back shows these still to be made: {lines}")
-        return world
+        # Only now: what the kernel and its tools made of the rules is known.
+        at_boot = kept.changes(wants, world) if kept else []
+        if kept and at_boot:
+            kept.commit(at_boot)
+        return world, at_boot
     except (HostError, SpecError) as exc:
         raise HostError(f"{exc}. {_undo(adapter, wants, changes, purge)}") from exc
     except BaseException:

@@ -18,6 +18,7 @@ description:
   - An address that is there already is left as it is, and to whoever put it there.
 extends_documentation_fragment:
   - virtnet.qemu.common
+  - virtnet.qemu.common.persist
   - virtnet.qemu.common.netlink
 options:
   name:

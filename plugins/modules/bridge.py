@@ -20,6 +20,7 @@ description:
     so a run that is killed loses nothing, and the next one completes it.
 extends_documentation_fragment:
   - virtnet.qemu.common
+  - virtnet.qemu.common.persist
   - virtnet.qemu.common.netlink
 options:
   name:

@@ -24,6 +24,7 @@ description:
     see to that.
 extends_documentation_fragment:
   - virtnet.qemu.common
+  - virtnet.qemu.common.persist
 options:
   name:
     description: Name of the rule, unique in its network. Up to 48 letters, digits and C(_-.:@+).

@@ -15,6 +15,7 @@ description:
   - A namespace in which processes still run is not removed.
 extends_documentation_fragment:
   - virtnet.qemu.common
+  - virtnet.qemu.common.persist
   - virtnet.qemu.common.netlink
 options:
   name:

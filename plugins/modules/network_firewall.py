@@ -24,6 +24,7 @@ description:
     when the last network does. See O(foreign_drop) for other firewalls.
 extends_documentation_fragment:
   - virtnet.qemu.common
+  - virtnet.qemu.common.persist
 options:
   name:
     description: Name of the network, up to 64 letters, digits and C(_-.).

@@ -22,6 +22,7 @@ description:
     someone else in there is removed. All changes of a run are one transaction.
 extends_documentation_fragment:
   - virtnet.qemu.common
+  - virtnet.qemu.common.persist
 options:
   name:
     description: Name of the tap, or of whatever port of a bridge the packets come from.

@@ -18,6 +18,7 @@ description:
   - An option that is not given is left as it is; on a new tap the kernel's default holds.
 extends_documentation_fragment:
   - virtnet.qemu.common
+  - virtnet.qemu.common.persist
   - virtnet.qemu.common.netlink
 options:
   name:

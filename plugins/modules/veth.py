@@ -19,6 +19,7 @@ description:
   - Both ends are always brought up.
 extends_documentation_fragment:
   - virtnet.qemu.common
+  - virtnet.qemu.common.persist
   - virtnet.qemu.common.netlink
 options:
   name:

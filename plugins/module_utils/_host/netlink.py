@@ -22,7 +22,7 @@ from typing import Any
 from .._spec import uplink, uplink_tag
 from .._spec.base import Resource, Step
 from .._spec.world import Link, Route, World
-from . import command, holdings, journal, namespace, tuntap
+from . import boot, command, holdings, journal, namespace, tuntap
 from .errors import HostError
 from .journal import Place
 from .links import ROUTE_PROTOCOLS, read_links
@@ -79,7 +79,7 @@ class Netlink:
                     for netns, names in uplinked.items()
                     for name, holding in holdings.read(netns, names).items()
                 },
-                noted=journal.read(journal.ADDRESSES),
+                noted=journal.read(journal.ADDRESSES) | boot.noted_addresses(),
             )
 
     def _links(self, names: list[str | None], wants: list[Resource]) -> dict[str | None, dict[str, Link]]:

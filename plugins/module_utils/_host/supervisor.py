@@ -30,15 +30,19 @@ _BOOTED = Path("/run/systemd/system")
 Supervisor = Union[Systemd, Daemon]
 
 
+def booted() -> bool:
+    """Whether systemd runs this host."""
+    return _BOOTED.is_dir()
+
+
 def find(choice: str, names: Iterable[str] = ()) -> Supervisor:
     """The supervisor by one of `CHOICES`; ``auto`` is systemd where it runs.
 
     Services of those `names` must not be kept by the other kind: two processes would be in each other's way.
     """
-    booted = _BOOTED.is_dir()
-    if choice == "systemd" and not booted:
+    if choice == "systemd" and not booted():
         raise HostError("supervisor: systemd does not run this host; use 'daemon' or 'auto'")
-    systemd = choice == "systemd" or (choice == "auto" and booted)
+    systemd = choice == "systemd" or (choice == "auto" and booted())
     found, other = (Systemd(), Daemon()) if systemd else (Daemon(), Systemd())
     for name in sorted(set(names) & set(other.installed())):
         raise HostError(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .._persist import unit
+from .._persist.boot_units import BOOT_UNITS
 from .._spec.service import Service, ServiceState
 from . import files, process
 from .command import attempt, run
@@ -25,7 +26,7 @@ class Systemd:
     kind = "systemd"
 
     def installed(self) -> list[str]:
-        paths = UNITS.glob(f"{unit.PREFIX}*.service")
+        paths = [path for path in UNITS.glob(f"{unit.PREFIX}*.service") if path.name not in BOOT_UNITS]
         return sorted(path.name[len(unit.PREFIX) : -len(".service")] for path in paths)
 
     def states(self, names: Iterable[str]) -> dict[str, ServiceState]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from .._spec.service import Service
+from .boot_units import BOOT_UNITS
 
 PREFIX = "virtnet-"
 
@@ -60,8 +61,9 @@ def ready(text: str) -> tuple[str | None, int]:
 
 
 def _unit(service: Service) -> list[tuple[str, str]]:
-    after = ("network.target", "nftables.service", *service.after)
-    return [("Description", _plain(service.description)), ("After", " ".join(after))]
+    after = ("network.target", "nftables.service", *BOOT_UNITS, *service.after)
+    wants = ("Wants", " ".join(BOOT_UNITS))
+    return [("Description", _plain(service.description)), wants, ("After", " ".join(after))]
 
 
 def _service(service: Service) -> list[tuple[str, str]]:

@@ -57,6 +57,8 @@ class Resource:
     removed_last = False
     #: The argument spec of what holds for a whole run and is given beside ``config``, not in its entries.
     run_options: Mapping[str, Any] = {}
+    #: Where the files are kept that make it again at boot; empty for what needs none.
+    boot_folder = ""
 
     @classmethod
     def gathered(cls, wants: list[Any]) -> list[Any]:
@@ -72,6 +74,20 @@ class Resource:
         """What no other resource of the same list may be about: its name for the user, and what it is known by."""
         identity = getattr(self, "identity", self.key)
         return [(getattr(self, "name", identity), identity)]
+
+    @property
+    def boots(self) -> bool:
+        """Whether a boot file is what makes it again at boot."""
+        return bool(self.boot_folder)
+
+    def boot_places(self) -> list[tuple[str | None, str]]:
+        """Namespace and name of each thing that its boot file makes."""
+        return [self.key]
+
+    @classmethod
+    def with_earlier(cls, given: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of a run, and where it leaves something alone those of the runs before."""
+        return {name: _with_earlier(value, earlier.get(name)) for name, value in given.items()}
 
     def have(self, world: Any) -> Any:
         """This resource as `world` has it, or ``None``."""
@@ -114,3 +130,9 @@ class Resource:
                 continue
             shown[f.name] = list(value) if isinstance(value, tuple) else value
         return shown
+
+
+def _with_earlier(given: Any, earlier: Any) -> Any:
+    if isinstance(given, dict) and isinstance(earlier, dict):
+        return {name: _with_earlier(given.get(name), earlier.get(name)) for name in {**earlier, **given}}
+    return earlier if given is None else given

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ class Bridge(Resource):
 
     kind = "bridge"
     removed_last = True
+    boot_folder = "bridge"
 
     name: str
     netns: str | None = None
@@ -103,6 +104,18 @@ class Bridge(Resource):
     @property
     def key(self) -> tuple[str | None, str]:
         return self.netns, self.name
+
+    @property
+    def boots(self) -> bool:
+        """A bridge with an uplink is the host network manager's."""
+        return not self.uplink
+
+    @classmethod
+    def with_earlier(cls, given: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+        options = super().with_earlier(given, earlier)
+        if given["ports"] is not None and not given["purge_ports"]:
+            options["ports"] = sorted({*given["ports"], *(earlier.get("ports") or ())})
+        return options
 
     def claims(self) -> list[tuple[str, Hashable]]:
         ports = [*(self.ports or ()), *([self.uplink] if self.uplink else [])] if self.state == "present" else ()

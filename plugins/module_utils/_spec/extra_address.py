@@ -32,6 +32,7 @@ class ExtraAddress(Resource):
     """``addresses`` are ours of one interface; ``theirs`` those of others that would vanish with one of ours."""
 
     kind = "address"
+    boot_folder = "address"
 
     name: str
     netns: str | None = None
@@ -115,10 +116,14 @@ class ExtraAddress(Resource):
             + [_add(netns, name, a) for a in after.addresses if a not in before.addresses]
         )
 
+    def boot_steps(self) -> list[Step]:
+        """All of ours, which may be there already."""
+        return [_add(self.netns, self.name, a, "replace") for a in self.addresses]
 
-def _add(netns: str | None, name: str, wanted: str) -> Step:
+
+def _add(netns: str | None, name: str, wanted: str, verb: str = "add") -> Step:
     text = label(name, wanted)
-    return _step("extra_add", netns, name, wanted, ["add", wanted, "dev", name, *(["label", text] if text else [])])
+    return _step("extra_add", netns, name, wanted, [verb, wanted, "dev", name, *(["label", text] if text else [])])
 
 
 def _step(op: str, netns: str | None, name: str, wanted: str, words: list[str]) -> Step:

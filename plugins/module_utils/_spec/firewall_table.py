@@ -27,6 +27,7 @@ class NetworkFirewalls(Entries):
     """The networks that a user lists for one namespace."""
 
     kind = "network_firewall"
+    boot_folder = "network_firewall"
     argument_spec = firewall.ARGUMENT_SPEC
     run_options = firewall.RUN_OPTIONS
 

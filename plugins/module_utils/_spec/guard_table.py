@@ -24,6 +24,7 @@ class NicGuards(Entries):
     """The guards that a user lists for one namespace."""
 
     kind = "nic_guard"
+    boot_folder = "nic_guard"
     argument_spec = nic_guard.ARGUMENT_SPEC
     run_options = nic_guard.RUN_OPTIONS
 

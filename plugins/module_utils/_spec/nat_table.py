@@ -52,6 +52,7 @@ class NatRules(Entries):
     """The rules that a user lists for one namespace."""
 
     kind = "nat_rule"
+    boot_folder = "nat_rule"
     table = NatTable
     argument_spec = nat.ARGUMENT_SPEC
     run_options = nat.RUN_OPTIONS

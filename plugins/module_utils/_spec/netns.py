@@ -23,6 +23,7 @@ class Netns(Resource):
 
     kind = "netns"
     removed_last = True
+    boot_folder = "netns"
 
     name: str
     sysctls: tuple[tuple[str, str], ...] | None = None
@@ -58,6 +59,9 @@ class Netns(Resource):
     @property
     def key(self) -> str:
         return self.name
+
+    def boot_places(self) -> list[tuple[str | None, str]]:
+        return [(None, self.name)]
 
     @classmethod
     def owned_keys(cls, world: World) -> list[str]:

@@ -23,6 +23,7 @@ class Tap(Resource):
 
     kind = "tun"
     removed_last = True
+    boot_folder = "tap"
 
     name: str
     netns: str | None = None

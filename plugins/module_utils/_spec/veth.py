@@ -139,6 +139,7 @@ class Veth(Resource):
     """Both ends of a pair."""
 
     kind = "veth"
+    boot_folder = "veth"
 
     near: VethEnd
     peer: VethEnd | None
@@ -175,6 +176,9 @@ class Veth(Resource):
 
     def claims(self) -> list[tuple[str, Hashable]]:
         return [(end.ifname, end.key) for end in self.ends()]
+
+    def boot_places(self) -> list[tuple[str | None, str]]:
+        return [end.key for end in self.ends()]
 
     @classmethod
     def strays(cls, wants: list[Veth], world: World) -> list[Veth]:

@@ -59,7 +59,8 @@ def test_the_unit_of_a_plain_service():
 # Written by virtnet.qemu; changes here are lost.
 [Unit]
 Description=DHCP for lab, 100%%
-After=network.target nftables.service
+Wants=virtnet-firewall.service virtnet-network.service
+After=network.target nftables.service virtnet-firewall.service virtnet-network.service
 
 [Service]
 Type=exec
@@ -84,7 +85,8 @@ def test_the_unit_of_a_service_with_every_option():
 # Written by virtnet.qemu; changes here are lost.
 [Unit]
 Description=Guest web1
-After=network.target nftables.service virtnet-dnsmasq-lab.service
+Wants=virtnet-firewall.service virtnet-network.service
+After=network.target nftables.service virtnet-firewall.service virtnet-network.service virtnet-dnsmasq-lab.service
 
 [Service]
 Type=exec

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Boot files and their units on this host, where systemd runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .._persist import boot_links, boot_units
+from .._persist.boot_path import FOLDER, Place
+from .._spec.base import Step
+from .._spec.extra_address import ExtraAddress
+from . import files
+from .command import attempt, run
+from .errors import HostError
+
+_FOLDER = Path(FOLDER)
+_WANTED = Path(boot_units.UNITS, "multi-user.target.wants")
+
+
+def observe() -> dict[str, str]:
+    """The text of each file of ours, by path. A unit that is not enabled counts as missing."""
+    paths = [path for path in _FOLDER.glob("*/*") if not path.name.startswith(".")]
+    found = {str(path): files.read(path) for path in [*sorted(paths), *map(Path, boot_units.all_files())]}
+    disabled = [path for path in found if (unit := boot_units.unit_of(path)) and not (_WANTED / unit).is_symlink()]
+    return {path: text for path, text in found.items() if text is not None and path not in disabled}
+
+
+def noted_addresses() -> set[Place]:
+    """The addresses that a boot may have made, of which the journal, which ends with it, knows nothing."""
+    texts = (files.read(path) for path in (_FOLDER / ExtraAddress.boot_folder).glob("*.sh"))
+    return set(boot_links.noted_addresses(text for text in texts if text))
+
+
+def commit(steps: list[Step]) -> None:
+    """Make the changes of files and units, all of them or none."""
+    before = {step.args["path"]: files.read(Path(step.args["path"])) for step in steps if "path" in step.args}
+    try:
+        _make(steps)
+    except HostError:
+        for path, text in before.items():
+            _put(Path(path), text)
+        attempt(["systemctl", "daemon-reload"])
+        raise
+
+
+def _make(steps: list[Step]) -> None:
+    enabled = [step.args["unit"] for step in steps if step.op == "enable"]
+    disabled = [step.args["unit"] for step in steps if step.op == "disable"]
+    if disabled:
+        run(["systemctl", "disable", "--now", *disabled])
+    for step in steps:
+        if "path" in step.args:
+            _put(Path(step.args["path"]), step.args.get("text"))
+    if enabled or disabled:
+        run(["systemctl", "daemon-reload"])
+    if enabled:
+        # What they would make is there already.
+        run(["systemctl", "enable", "--now", *enabled], timeout=600)
+
+
+def _put(path: Path, text: str | None) -> None:
+    if text is not None:
+        files.write(path, text)
+        return
+    files.remove(path)
+    for folder in (path.parent, _FOLDER):
+        if _FOLDER in (folder, folder.parent) and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
