@@ -92,17 +92,17 @@ class Boot:
     def __init__(self, spec: type[Resource], params: dict[str, Any]) -> None:
         self._spec = spec
         self._entries = _entries(spec, params)
-        self._purged = spec.boot_folder if params["purge"] else None
+        self._purge = params["purge"]
         self._wanted = params["persist"] == "auto"
 
     def changes(self, wants: list[Resource], world: Any) -> list[Change]:
         """Those that lead to what is to be in `world`."""
         there = boot_host.observe()
         after = {key: sides[1] for key, sides in states([want for want in wants if want.boots], world).items()}
-        files = boot.wanted(self._spec, self._entries, after, world, there)
+        files = boot.wanted(self._spec, self._entries, after, world, there, self._purge)
         if not self._wanted:
             files = dict.fromkeys(files)
-        pairs = boot.files(files, self._purged, there)
+        pairs = boot.files(files, there)
         return [Change((after or before).key, before, after) for before, after in pairs if before != after]
 
     def commit(self, changes: list[Change]) -> None:

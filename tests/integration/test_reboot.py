@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.integration.support import Player
+from tests.integration.support import Player, fails
 from tests.integration.support.systemd_host import SystemdHost
 from tests.sandbox.snapshot import prune
 
@@ -25,6 +26,8 @@ UNITS = ("virtnet-firewall.service", "virtnet-network.service")
 SUBJECTS = ("links", "routes", "namespaces", "nftables", "iptables", "sysctls")
 #: Ports are numbered in the order in which they joined, and pass through states after that.
 NUMBERS = frozenset(["no", "id", "designated_port", "state"])
+#: MAC addresses that nobody gave, and link-local addresses made of them.
+PICKED = r'"(?:(?!52:54)[0-9a-f]{2}(?::[0-9a-f]{2}){5}|fe80::(?!5054)[0-9a-f:]+)"'
 
 NETNS = {
     "virtnet.qemu.netns": {"name": "r1", "sysctls": {"net.ipv4.ip_forward": True, "net.ipv6.conf.all.forwarding": 1}}
@@ -81,6 +84,16 @@ TASKS = [
     {"virtnet.qemu.nat_rule": {"config": RULES}},
     GUARD,
 ]
+OUTSIDE = {"virtnet.qemu.bridge": {"name": "br-ex", "addresses": ["192.0.2.1/24"], "mac": "52:54:00:00:00:09"}}
+NETWORKS = [
+    {"name": "lab", "model": "nat", "subnet": "10.7.1.0/24", "subnet6": "fd00:7:1::/64", "uplink": "br-ex"}
+    | {"one_to_one": [{"external_address": "192.0.2.77", "address": "10.7.1.12"}]},
+    {"name": "back", "model": "isolated", "subnet": "10.7.2.0/24"},
+    {"name": "only", "model": "isolated", "subnet": "10.7.3.0/24", "host_address": True},
+    {"name": "dmz", "model": "routed", "subnet": "10.7.4.0/24", "subnet6": "2001:db8:4::/64"},
+    {"name": "r1", "model": "nat", "subnet": "10.7.9.0/24", "gateway": "namespace", "external_bridge": "br-ex"}
+    | {"external_addresses": ["192.0.2.51/24"], "external_gateways": ["192.0.2.1"]},
+]
 
 
 @pytest.fixture
@@ -91,18 +104,25 @@ def host() -> Iterator[SystemdHost]:
         yield host
 
 
-def picture(host: SystemdHost) -> dict[str, Any]:
+def picture(host: SystemdHost, *namespaces: str) -> dict[str, Any]:
     """All that may be compared, as soon as no address is being looked for on the network any more."""
-    for inside in ([], ["-n", "r1"]):
+    for inside in ([], *(["-n", netns] for netns in namespaces or ["r1"])):
         while host.run(["ip", *inside, "-6", "address", "show", "tentative"], check=False).stdout:
             time.sleep(0.1)
     snapshot = host.snapshot()
-    return {subject: prune(snapshot[subject], NUMBERS) for subject in SUBJECTS}
+    text = json.dumps({subject: prune(snapshot[subject], NUMBERS) for subject in SUBJECTS})
+    return json.loads(re.sub(PICKED, '"picked"', text))
+
+
+def sorted_lists(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: sorted_lists(value) for key, value in data.items()}
+    return sorted(map(sorted_lists, data), key=json.dumps) if isinstance(data, list) else data
 
 
 def assert_same(now: dict[str, Any], before: dict[str, Any]) -> None:
     """Line by line, for whoever has to read what differs."""
-    texts = [json.dumps(picture, indent=1, sort_keys=True).splitlines() for picture in (before, now)]
+    texts = [json.dumps(sorted_lists(picture), indent=1, sort_keys=True).splitlines() for picture in (before, now)]
     if said := "\n".join(difflib.unified_diff(*texts, "before", "now", lineterm="", n=12)):
         pytest.fail(said, pytrace=False)
 
@@ -124,6 +144,16 @@ def reboot(host: SystemdHost) -> None:
 def failed_units(host: SystemdHost) -> list[str]:
     said = host.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"]).stdout
     return [line.split()[0] for line in said.splitlines()]
+
+
+def units(host: SystemdHost, pattern: str) -> set[str]:
+    """The units that are active, whether they run or have done what they were for."""
+    said = host.run(["systemctl", "list-units", "--state=active", "--plain", "--no-legend", pattern]).stdout
+    return {line.split()[0] for line in said.splitlines()}
+
+
+def absent(module: str, name: str) -> dict[str, Any]:
+    return {f"virtnet.qemu.{module}": {"name": name, "state": "absent"}}
 
 
 def log(host: SystemdHost, unit: str) -> str:
@@ -149,3 +179,155 @@ def test_all_of_it_is_there_again(play: Player, host: SystemdHost):
     assert_same(picture(host), before)
     assert not [result.commands for result in play(host, TASKS) if result.changed]
     assert_same(picture(host), before)
+
+
+def test_roles_networks_are_there_again_with_their_dnsmasq(play: Player, host: SystemdHost):
+    role = {"ansible.builtin.include_role": {"name": "virtnet.qemu.networks"}, "vars": {"networks_list": NETWORKS}}
+    play(host, [OUTSIDE, role])
+    before = picture(host, "vn-r1", "vn-back")
+    running = units(host, "virtnet-*.service")
+    assert len(running) == len(NETWORKS) + len(UNITS)
+    reboot(host)
+    assert failed_units(host) == [], [log(host, unit) for unit in failed_units(host)]
+    assert_same(picture(host, "vn-r1", "vn-back"), before)
+    assert units(host, "virtnet-*.service") == running
+    assert not [result.commands for result in play(host, [role]) if result.changed]
+    role["ansible.builtin.include_role"]["tasks_from"] = "teardown"
+    play(host, [role, absent("bridge", "br-ex")])
+    assert not host.path(FOLDER).exists() and units(host, "virtnet-*.service") == set()
+    assert not list(host.path("/etc/systemd/system").rglob("virtnet-*"))
+
+
+def test_a_broken_file_does_not_stop_the_others(play: Player, host: SystemdHost):
+    play(host, TASKS[:4])
+    play(host, [{"virtnet.qemu.network_firewall": {"config": FIREWALLS}}])
+    before = picture(host)
+    broken = {
+        "bridge/0.sh": "ip link add dev x0 type bridge\nip link set dev x0 'ups",
+        "network_firewall/0.nft": "add nonsense",
+        "netns/0.sh": "unless false\nfalse",
+    }
+    for name, text in broken.items():
+        host.path(f"{FOLDER}/{name}").write_text(text)
+    reboot(host)
+    assert failed_units(host) == list(UNITS)
+    said = log(host, UNITS[0]) + log(host, UNITS[1])
+    for line in (
+        "bridge/0.sh: failed: ip link set dev x0 'ups",
+        "network_firewall/0.nft: failed:",
+        "netns/0.sh: failed:",
+    ):
+        assert f"{FOLDER}/{line}" in said
+    host.run(["ip", "link", "delete", "x0"])
+    assert_same(picture(host), before)
+
+
+def test_a_restart_of_the_units_leaves_a_live_host_as_it_is(play: Player, host: SystemdHost):
+    play(host, TASKS)
+    before = picture(host)
+    for verb in ("restart", "stop", "start"):
+        host.run(["systemctl", verb, *UNITS])
+    assert failed_units(host) == [], [log(host, unit) for unit in UNITS]
+    assert_same(picture(host), before)
+
+
+FLUSHING = """\
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft flush ruleset
+ExecReload=/usr/sbin/nft flush ruleset
+ExecStop=/usr/sbin/nft flush ruleset
+"""
+
+
+@pytest.mark.parametrize("verbs", [["restart"], ["reload"], ["stop", "start"]], ids="-".join)
+def test_rules_outlive_what_the_hosts_own_nftables_flushes(play: Player, host: SystemdHost, verbs):
+    host.path("/etc/systemd/system/nftables.service").write_text(FLUSHING)
+    host.run(["systemctl", "daemon-reload"])
+    host.run(["systemctl", "start", "nftables.service"])
+    backend = {"backend": "iptables"}
+    play(
+        host,
+        [
+            {"virtnet.qemu.bridge": {"config": BRIDGES[:1]}},
+            {"virtnet.qemu.network_firewall": {"config": FIREWALLS[:1]}},
+            {"virtnet.qemu.nat_rule": {"config": RULES[:2], **backend}},
+        ],
+    )
+    before = picture(host)
+    assert any("vn-" in line for line in before["iptables"])
+    for verb in verbs:
+        host.run(["systemctl", verb, "nftables.service"])
+    host.run(["systemctl", "is-active", *UNITS])
+    assert_same(picture(host), before)
+
+
+def bridge(**options: Any) -> dict[str, Any]:
+    return {"virtnet.qemu.bridge": options}
+
+
+def test_a_file_lives_as_long_as_what_it_makes(play: Player, host: SystemdHost):
+    every = {"run.sh", "bridge/br0.sh"}
+    one = bridge(name="br0", addresses=["10.1.0.1/24"])
+    (checked,) = play(host, [one], check=True, diff=True)
+    assert files(host) == set()
+    made, again = play(host, [one, one])
+    assert made.changed and not again.changed and made.commands == checked.commands
+    shown = {entry["file"] for entry in made["after"] if "file" in entry}
+    assert shown == {f"{FOLDER}/{name}" for name in every} | {f"/etc/systemd/system/{unit}" for unit in UNITS}
+    assert f"systemctl enable --now {UNITS[0]}" in made.commands
+    assert files(host) == every
+
+    # What a run does not say, an earlier one said.
+    text = host.path(f"{FOLDER}/bridge/br0.sh").read_text()
+    more, _less = play(host, [bridge(name="br0", mtu=1400), one])
+    assert more.commands == ["ip link set dev br0 mtu 1400", f"write {FOLDER}/bridge/br0.sh"]
+    assert "ip address add 10.1.0.1/24 dev br0\nip link set dev br0 up\n" in text
+    grown = host.path(f"{FOLDER}/bridge/br0.sh").read_text()
+    assert grown.splitlines()[3:] == [*text.splitlines()[3:5], "ip link set dev br0 mtu 1400", *text.splitlines()[5:]]
+
+    # A missing or a changed file, and a disabled unit, are repaired.
+    host.path(f"{FOLDER}/bridge/br0.sh").unlink()
+    host.run(["systemctl", "disable", UNITS[1]])
+    checked, repaired = play(host, [bridge(name="br0")], check=True) + play(host, [one])
+    assert checked.changed and f"write {FOLDER}/bridge/br0.sh" in checked.commands
+    assert repaired.commands[0] == f"write {FOLDER}/bridge/br0.sh"
+    assert f"systemctl enable --now {UNITS[1]}" in repaired.commands
+    assert host.run(["systemctl", "is-enabled", *UNITS]).stdout.split() == ["enabled"] * 2
+
+    # None, and again.
+    none, idle, back = play(host, [bridge(name="br0", persist="none")] * 2 + [one])
+    assert none.changed and not idle.changed and back.changed
+    assert files(host) == every
+
+    others = bridge(config=[{"name": "br1"}, {"name": "br2"}])
+    _made, purged = play(host, [others, bridge(config=[{"name": "br2"}], purge=True)])
+    assert f"rm {FOLDER}/bridge/br0.sh" in purged.commands
+    assert files(host) == {"run.sh", "bridge/br2.sh"}
+    # Somebody's hands were quicker.
+    host.run(["ip", "link", "delete", "br2"])
+    gone, idle = play(host, [absent("bridge", "br2")] * 2)
+    assert gone.changed and not idle.changed
+    assert not host.path(FOLDER).exists()
+    assert not list(host.path("/etc/systemd/system").rglob("virtnet-*"))
+
+
+def test_a_removed_namespace_takes_all_files_of_what_was_in_it(play: Player, host: SystemdHost):
+    play(host, TASKS)
+    assert {"veth/out1+up.link@r1.sh", "network_firewall/inet@r1.nft", "nat_rule/inet@r1.nft"} < files(host)
+    play(host, [absent("veth", "late1"), absent("netns", "r1")])
+    assert files(host) == {
+        *("run.sh", "bridge/br-lab.sh", "bridge/b%24x%27%2A%C3%BC.sh", "tap/t0.sh"),
+        *("network_firewall/inet.nft", "nat_rule/inet.nft", "nic_guard/bridge.nft"),
+    }
+
+
+def test_what_cannot_be_kept_is_not_made(play: Player, host: SystemdHost):
+    play(host, [bridge(name="br0")])
+    before = picture(host), files(host)
+    host.path(f"{FOLDER}/tap").write_text("a file in the way")
+    (failed,) = play(host, [fails({"virtnet.qemu.tap": {"name": "t0"}})])
+    assert f"{FOLDER}/tap" in failed.msg and "Everything is as it was before" in failed.msg
+    host.path(f"{FOLDER}/tap").unlink()
+    assert (picture(host), files(host)) == before

@@ -11,8 +11,10 @@ from typing import Any
 
 from .._spec.base import Resource
 from .._spec.boot_file import BootFile
+from .._spec.extra_address import ExtraAddress
+from .._spec.netns import Netns
 from . import boot_links, boot_rules, boot_units
-from .boot_path import folder_of, is_inside
+from .boot_path import folder_of, is_inside, name_of, shares_place
 
 
 def wanted(
@@ -21,27 +23,40 @@ def wanted(
     states: Mapping[Hashable, Any],
     world: Any,
     there: Mapping[str, str],
+    purge: bool,
 ) -> dict[str, str | None]:
     """The files of a run's resources, by path; ``None`` for one that is to go. `states`: what each is to be."""
     folder = spec.boot_folder
     own = {path: text for path, text in there.items() if folder_of(path) == folder}
-    if folder == "address":
-        return boot_links.of_addresses(states.items())
-    if folder in ("network_firewall", "nat_rule", "nic_guard"):
-        return boot_rules.of_tables(folder, states.items(), world, own)
-    files = boot_links.of_options(spec, entries, own)
-    if folder == "netns":
-        gone = [entry["name"] for entry in entries if entry["state"] == "absent"]
-        files.update({path: None for path in there for netns in gone if is_inside(path, netns)})
-    return files
+    if folder == ExtraAddress.boot_folder:
+        files = boot_links.of_addresses(states.items())
+    elif folder in ("network_firewall", "nat_rule", "nic_guard"):
+        files = boot_rules.of_tables(folder, states.items(), world, own)
+    else:
+        files = boot_links.of_options(spec, entries, own)
+    files = {**(dict.fromkeys(own) if purge else {}), **files}
+    return {**dict.fromkeys(_hanging_on(files, there)), **files}
+
+
+def _hanging_on(files: Mapping[str, str | None], there: Iterable[str]) -> list[str]:
+    """What makes something in a namespace that goes, or on a link that does."""
+    gone = [path for path, text in files.items() if text is None]
+    kept = [path for path, text in files.items() if text is not None]
+    spaces = [name_of(path) for path in gone if folder_of(path) == Netns.boot_folder]
+    links = [path for path in gone if folder_of(path) in ("bridge", "veth", "tap")]
+    addresses = [path for path in there if folder_of(path) == ExtraAddress.boot_folder]
+    return [path for path in there for netns in spaces if is_inside(path, netns)] + [
+        path
+        for path in addresses
+        if any(shares_place(path, link) for link in links) and not any(shares_place(path, link) for link in kept)
+    ]
 
 
 def files(
-    wanted_files: Mapping[str, str | None], purge: str | None, there: Mapping[str, str]
+    wanted_files: Mapping[str, str | None], there: Mapping[str, str]
 ) -> list[tuple[BootFile | None, BootFile | None]]:
-    """Each file of ours as it is and as it is to be. `purge`: the folder whose other files go."""
-    texts = {path: None for path in there if folder_of(path) == purge}
-    texts = {**there, **texts, **wanted_files}
+    """Each file of ours as it is and as it is to be."""
+    texts = {**there, **wanted_files}
     with_units = any(text is not None and path not in boot_units.all_files() for path, text in texts.items())
     texts.update({path: text if with_units else None for path, text in boot_units.all_files().items()})
     return [(_file(path, there.get(path)), _file(path, texts[path])) for path in texts]

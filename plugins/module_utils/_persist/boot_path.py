@@ -34,6 +34,11 @@ def folder_of(path: str) -> str:
     return path.split("/")[-2]
 
 
+def name_of(path: str) -> str:
+    """The name of the file without its suffix."""
+    return path.rpartition("/")[2].rpartition(".")[0]
+
+
 def _word(netns: str | None, name: str) -> str:
     """Safe for a shell and its patterns, and for what parts words here."""
     safe = re.sub(r"[^A-Za-z0-9_.-]|^[.-]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
@@ -41,4 +46,4 @@ def _word(netns: str | None, name: str) -> str:
 
 
 def _words(path: str) -> list[str]:
-    return path.rpartition("/")[2].rpartition(".")[0].split("+")
+    return name_of(path).split("+")

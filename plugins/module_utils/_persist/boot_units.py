@@ -78,7 +78,7 @@ fail() {
 
 # The upper part of a file.
 make() {
-    while IFS= read -r line <&3; do
+    while IFS= read -r line <&3 || [ -n "$line" ]; do
         case $line in
             "$late") break ;;
             '#'* | '') ;;
@@ -91,7 +91,7 @@ make() {
 # The lower part.
 join() {
     below=''
-    while IFS= read -r line <&3; do
+    while IFS= read -r line <&3 || [ -n "$line" ]; do
         case $below$line in
             "$late") below=: ;;
             :*) wait_for "$line" || fail "$line" ;;
