@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -163,7 +164,7 @@ def test_the_hosts_way_out_is_kept(play: Player, host, lan: LanHost, probes):
         (ON, r"br-lan.* inet 192.0.2.10/24"),
         (ON, r"uplink0.* master br-lan"),
         (ON, r"via 2001:db8:1::1 dev br-lan"),
-        (ON, r"^Deleted .*uplink0 +inet6 2001:db8:8::10/64"),
+        (ON, r"^Deleted .*uplink0 +inet6 2001:db8:7::10/56"),
         ({**ON, "state": "absent"}, r"^\d+: uplink0 +inet 192.0.2.10/24"),
         ({**ON, "state": "absent"}, r"^10.2.0.0/16 via 192.0.2.3 dev uplink0"),
         ({**ON, "state": "absent"}, r"^Deleted .*br-lan +inet6 2001:db8:8::10/64"),
@@ -196,19 +197,65 @@ def everything(host: Sandbox) -> set[str]:
     return {fact for name in names for fact in [*addresses(link(host, name)), *all_routes(host, name)]}
 
 
+@contextmanager
+def told(host: Sandbox, event: str) -> Iterator[None]:
+    """Afterwards, wait for the kernel to tell of `event`, if it did not do so meanwhile."""
+    monitor = host.popen(["ip", "-oneline", "monitor", "link", "address", "route"], stdout=subprocess.PIPE, text=True)
+    patience = threading.Timer(20, monitor.kill)
+    try:
+        yield
+        patience.start()
+        assert any(re.search(event, line) for line in monitor.stdout), "it never came"
+    finally:
+        patience.cancel()
+        monitor.kill()
+        monitor.communicate()
+
+
 def kill_at(play: Player, host: Sandbox, task: dict[str, Any], event: str) -> None:
     """Run a task, and kill its module when the kernel tells of `event`."""
-    monitor = host.popen(["ip", "-oneline", "monitor", "link", "address", "route"], stdout=subprocess.PIPE, text=True)
-    run = play.start(host, [fails(task)])
-    patience = threading.Timer(60, monitor.kill)
-    patience.start()
-    assert any(re.search(event, line) for line in monitor.stdout), "it never came"
-    patience.cancel()
+    with told(host, event):
+        run = play.start(host, [fails(task)])
     os.kill(holder(host), signal.SIGKILL)
     (killed,) = run.finish()
     assert killed.failed
-    monitor.kill()
-    monitor.communicate()
+
+
+def hear(host: Sandbox, lan: LanHost, name: str) -> None:
+    """Let the host's kernel learn from the LAN's router, on that interface."""
+    lan.advertise()
+    # What comes after it has come, it has come too.
+    host.run(["ping", "-c1", LanHost.ADDRESS6])
+    (router,) = (info["local"] for info in link(lan, "lan")["addr_info"] if info["scope"] == "link")
+    routes = [json.loads(route) for route in all_routes(host, name)]
+    assert 1024 in [route["metric"] for route in routes if route.get("gateway") == router]
+
+
+@pytest.mark.parametrize("beside", [None, "default via fe80::1 dev uplink0 metric 1024 proto ra expires 5000"])
+def test_advertised_routes_are_learned_again_on_either_side(play: Player, host, lan: LanHost, probes, beside):
+    if beside:
+        # As a daemon makes it that hears advertisements itself: one of two next hops, with a protocol of its own.
+        ip(host, "-6", "route", "append", *beside.split())
+    hear(host, lan, "uplink0")
+    had, opened = everything(host), ask_both(probes)
+    for options, name in [(ON, "br-lan"), ({**ON, "state": "absent"}, "uplink0")] * 2:
+        changed, again = play(host, [bridge(**options)] * 2)
+        assert changed.changed and not again.changed
+        assert ask_both(probes) == opened
+        hear(host, lan, name)
+        # One more than before: what stood in for the learned route goes by itself.
+        (stood_in,) = everything(host) - had
+        assert json.loads(stood_in)["metric"] == 1025
+        assert had < everything(host)
+
+
+def test_a_failure_puts_advertised_routes_back_too(play: Player, host, lan: LanHost):
+    hear(host, lan, "uplink0")
+    had = everything(host)
+    (failed,) = play(host, [fails(bridge(config=[ON, {"name": "br-x", "ports": ["lo"]}]))])
+    assert failed.msg.endswith("Everything is as it was before")
+    hear(host, lan, "uplink0")
+    assert had < everything(host)
 
 
 def test_a_failure_leaves_the_nic_as_it_was(play: Player, host, lan: LanHost, probes):

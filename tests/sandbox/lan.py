@@ -13,6 +13,7 @@ from pathlib import Path
 from .host import Sandbox, link
 
 SERVER = Path(__file__).with_name("webserver.py")
+ROUTER = Path(__file__).with_name("router.py")
 WEB_LOG = "/run/web.log"
 NAME_LOG = "/run/dnsmasq.log"
 
@@ -31,6 +32,8 @@ class LanHost(Sandbox):
     FIRST, LAST = "192.0.2.100", "192.0.2.199"
 
     def configure(self) -> None:
+        # An address that is looked for first cannot be sent from.
+        self.run(["sysctl", "-w", "net.ipv6.conf.default.accept_dad=0"])
         commands = (
             "link add lan type bridge stp_state 0 forward_delay 0",
             f"address add {self.ADDRESS}/24 dev lan",
@@ -75,6 +78,10 @@ class LanHost(Sandbox):
             + ["--no-ping", "--dhcp-authoritative", "--dhcp-leasefile=/run/leases", "--pid-file=/run/dnsmasq-dhcp.pid"]
             + [f"--dhcp-range={self.FIRST},{self.LAST}", f"--dhcp-option=option:dns-server,{self.ADDRESS}"]
         )
+
+    def advertise(self) -> None:
+        """Be an IPv6 router that tells once of itself and of its prefix."""
+        self.run([sys.executable, str(ROUTER), "lan", "2001:db8:1::"])
 
     def requests(self) -> list[dict[str, str]]:
         """All web requests so far: ``client`` (the address seen) and ``path``."""

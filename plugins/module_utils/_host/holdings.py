@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from .._spec.holding import HeldAddress, HeldRoute, Holding
-from . import command
+from . import command, namespace
 
 _FLAGS = ("noprefixroute", "mngtmpaddr", "home", "nodad")
 _FOREVER = 4294967295
+#: RTF_ADDRCONF of <linux/ipv6_route.h>: made by the kernel from a router advertisement. Netlink does not tell it.
+_RTF_ADDRCONF = 0x00040000
 #: Options of a route that are one word and a value, and are taken as they are told.
 _OPTIONS = {"scope": "scope", "prefsrc": "src", "pref": "pref"}
 #: The same of what tells routes to one destination apart.
@@ -32,7 +36,30 @@ def read(netns: str | None, names: list[str]) -> dict[str, Holding]:
     routes = [
         (version, route) for version in (4, 6) for route in _ip(netns, f"-{version}", "route", "show", "table", "all")
     ]
-    return {name: _holding(name, infos.get(name, []), routes) for name in names}
+    learned = _learned(netns)
+    return {name: _holding(name, infos.get(name, []), routes, learned) for name in names}
+
+
+def _learned(netns: str | None) -> set[tuple[Any, ...]]:
+    """What the kernel made from router advertisements: network, gateway, metric and interface of each."""
+    table = Path("/proc/thread-self/net/ipv6_route")
+    with namespace.entered(netns):
+        lines = table.read_bytes().splitlines() if table.exists() else []
+    found = set()
+    for line in lines:
+        dst, length, _src, _length, gateway, metric, _count, _used, flags, name = line.split()
+        if int(flags, 16) & _RTF_ADDRCONF:
+            network = ipaddress.IPv6Network((int(dst, 16), int(length, 16)))
+            found.add((network, ipaddress.IPv6Address(int(gateway, 16)), int(metric, 16), os.fsdecode(name)))
+    return found
+
+
+def _is_learned(version: int, route: dict[str, Any], learned: set[tuple[Any, ...]]) -> bool:
+    if version == 4 or not learned:
+        return False
+    network = ipaddress.ip_network(_dst(version, route["dst"]), strict=False)
+    gateway = ipaddress.IPv6Address(route.get("gateway", "::"))
+    return (network, gateway, route.get("metric", 0), route["dev"]) in learned
 
 
 def _ip(netns: str | None, *words: str) -> list[dict[str, Any]]:
@@ -41,14 +68,19 @@ def _ip(netns: str | None, *words: str) -> list[dict[str, Any]]:
     return [entry for entry in json.loads(text or "[]") if entry]
 
 
-def _holding(name: str, infos: list[dict[str, Any]], routes: list[tuple[int, dict[str, Any]]]) -> Holding:
+def _holding(
+    name: str,
+    infos: list[dict[str, Any]],
+    routes: list[tuple[int, dict[str, Any]]],
+    learned: set[tuple[Any, ...]],
+) -> Holding:
     found, unmovable = [], []
     for version, route in routes:
         for hop in _hops(version, route):
             if hop.get("dev") != name or _is_of_the_kernel(version, hop, infos):
                 continue
             if _is_plain(version, hop):
-                found.append(_route(version, hop))
+                found.append(_route(version, hop, _is_learned(version, hop, learned)))
             else:
                 unmovable.append(_text(route))
     held = [_address(name, info) for info in infos if not (info["family"] == "inet6" and info["scope"] == "link")]
@@ -117,7 +149,7 @@ def _is_plain(version: int, route: dict[str, Any]) -> bool:
     )
 
 
-def _route(version: int, route: dict[str, Any]) -> HeldRoute:
+def _route(version: int, route: dict[str, Any], learned: bool) -> HeldRoute:
     options: list[str] = []
     for key, word in _OPTIONS.items():
         # The scope of an IPv6 route is always the same, and not taken.
@@ -138,6 +170,7 @@ def _route(version: int, route: dict[str, Any]) -> HeldRoute:
         selector=tuple(text for key, word in _SELECTORS.items() if key in route for text in (word, str(route[key]))),
         options=tuple(options),
         expires=route.get("expires"),
+        learned=learned,
     )
 
 

@@ -10,11 +10,14 @@ A holding speaks of no interface, so it can be put on another one.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .address import IFNAME_MAX, ip_version
 from .base import Step
+
+#: Seconds: the longest life of a default route that routers advertise (RFC 4861, 6.2.1).
+_ADVERTISED = 9000
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ class HeldAddress:
 
 @dataclass(frozen=True)
 class HeldRoute:
-    """``via``, ``selector`` (tos, from) and ``options`` are words of ip-route(8); ``version`` is that of IP."""
+    """``via``, ``selector`` (tos, from) and ``options`` are words of ip-route(8); ``version`` is that of IP.
+
+    ``learned`` is made by the kernel from a router advertisement, for the one interface that heard it.
+    """
 
     dst: str
     version: int = 4
@@ -86,27 +92,34 @@ class HeldRoute:
     selector: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     expires: int | None = field(default=None, compare=False)
+    learned: bool = field(default=False, compare=False)
 
     @property
     def gateway(self) -> str | None:
         return self.via[-1] if self.via else None
 
-    @property
-    def learned(self) -> bool:
-        """Made by the kernel from a router advertisement, for the one interface that heard it."""
-        return self.protocol == "kernel" and self.expires is not None
+    def stand_in(self) -> HeldRoute:
+        """What takes the place of a learned route on another interface, until that one hears an advertisement.
+
+        It comes right behind it: in its own place the kernel would not take any more advertisements (it could not add
+        the route that they tell of), and would make one route of several next hops of it and others of that metric.
+        """
+        return replace(self, metric=(self.metric or 0) + 1, expires=self.expires or _ADVERTISED, learned=False)
 
     def _key_words(self, name: str) -> list[Any]:
         words = [self.dst, *self.selector, *self.via, "dev", name, "table", self.table]
-        return words + (["metric", self.metric] if self.metric else []) + ["proto", self.protocol]
+        return words + (["metric", self.metric] if self.metric else [])
 
     def put(self, netns: str | None, name: str) -> Step:
         """Beside the one on the other interface, so that there is no moment without it."""
         expires = [] if self.expires is None else ["expires", self.expires]
-        return self._step("held_route_put", netns, name, ["append", *self._key_words(name), *self.options, *expires])
+        words = [*self._key_words(name), "proto", self.protocol, *self.options, *expires]
+        return self._step("held_route_put", netns, name, ["append", *words])
 
     def drop(self, netns: str | None, name: str) -> Step:
-        return self._step("held_route_drop", netns, name, ["delete", *self._key_words(name)])
+        # The kernel tells the protocol of the first of several IPv6 next hops for all, but deletes each by its own.
+        words = [] if self.version == 6 and self.via else ["proto", self.protocol]
+        return self._step("held_route_drop", netns, name, ["delete", *self._key_words(name), *words])
 
     def _step(self, op: str, netns: str | None, name: str, words: list[Any]) -> Step:
         return _step(op, netns, name, self, [*(["-6"] if self.version == 6 else []), "route", *words])
@@ -119,6 +132,15 @@ class Holding:
     addresses: tuple[HeldAddress, ...] = ()
     routes: tuple[HeldRoute, ...] = ()
     unmovable: tuple[str, ...] = ()
+
+    def movable(self) -> list[HeldRoute]:
+        """The routes as they can be put on another interface, with the addresses."""
+        import netaddr
+
+        nets = [str(netaddr.IPNetwork(a.address).cidr) for a in self.addresses if "noprefixroute" not in a.flags]
+        # The kernel makes its own with the addresses, but does not remove all of them so.
+        moved = [r for r in self.routes if r.protocol != "kernel" or r.dst not in nets]
+        return [r.stand_in() if r.learned else r for r in moved]
 
 
 def _step(op: str, netns: str | None, name: str, held: Any, words: list[Any]) -> Step:

@@ -101,7 +101,7 @@ class Uplink(Resource):
         on_bridge = replace(
             self.on_bridge,
             addresses=_merged(self.on_bridge.addresses, moved.addresses),
-            routes=_merged(self.on_bridge.routes, [r for r in moved.routes if not r.learned]),
+            routes=_merged(self.on_bridge.routes, moved.movable()),
         )
         return replace(
             self,
@@ -114,13 +114,14 @@ class Uplink(Resource):
 
     def released(self) -> Uplink:
         """With all that came from the NIC on it again."""
-        back = [r for r in self.on_bridge.routes if not r.learned and self._is_reached(r)]
+        movable = self.on_bridge.movable()
+        back = [r for r in movable if self._is_reached(r)]
         on_nic = replace(
             self.on_nic,
             addresses=_merged(self.on_nic.addresses, self.on_bridge.addresses),
             routes=_merged(self.on_nic.routes, back),
         )
-        left = tuple(r for r in self.on_bridge.routes if not r.learned and r not in back)
+        left = tuple(r for r in self.on_bridge.routes if r in movable and r not in back)
         on_bridge = replace(self.on_bridge, addresses=(), routes=left)
         up = self.up or bool(on_nic.routes)
         return replace(self, port=False, isolated=False, up=up, on_nic=on_nic, on_bridge=on_bridge)
@@ -168,13 +169,11 @@ class Uplink(Resource):
             changes.append(ip.set_master(netns, after.nic, master, up=after.up))
             changes += [ip.set_isolated(netns, after.nic, True)] if after.isolated else []
         for old, new, name in sides:
-            # The kernel makes what it learns with the address, or learns it again.
-            lost = [r for r in _gateways_last(new.routes) if r not in old.routes and not r.learned]
-            changes += [r.put(netns, name) for r in lost]
+            lost = replace(new, routes=tuple(r for r in new.routes if r not in old.routes)).movable()
+            changes += [r.put(netns, name) for r in _gateways_last(lost) if r not in old.routes]
         for old, new, name in sides:
             changes += [r.drop(netns, name) for r in old.routes if r not in new.routes]
-            # Secondaries come behind their primary, and would go with it.
-            changes += [a.drop(netns, name) for a in reversed(old.addresses) if a not in new.addresses]
+            changes += [a.drop(netns, name) for a in _as_dropped(old.addresses) if a not in new.addresses]
         changes += [step for a in before.vanishing(after) for step in a.put(netns, after.bridge)]
         # At last: while the bridge has addresses, packets leave through it, and need its port.
         if leaves:
@@ -211,7 +210,14 @@ def _as_put(addresses: tuple[HeldAddress, ...]) -> list[HeldAddress]:
     return [held for held in addresses if held not in v6] + v6[::-1]
 
 
-def _gateways_last(routes: tuple[HeldRoute, ...]) -> list[HeldRoute]:
+def _as_dropped(addresses: tuple[HeldAddress, ...]) -> list[HeldAddress]:
+    """IPv4 secondaries come behind their primary, and would go with it. The last IPv6 address of a network takes its
+    route with it, if it is there for ever; one that is not gives the route its own end."""
+    lasting = [held for held in addresses if ip_version(held.address) == 6 and held.valid is None]
+    return [held for held in addresses[::-1] if held not in lasting] + lasting[::-1]
+
+
+def _gateways_last(routes: list[HeldRoute]) -> list[HeldRoute]:
     return sorted(routes, key=lambda route: bool(route.via))
 
 

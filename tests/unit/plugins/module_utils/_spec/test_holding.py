@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.holding import HeldAddress, HeldRoute
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.holding import HeldAddress, HeldRoute, Holding
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,26 @@ def test_a_route_as_a_person_would_type_it():
     assert route.put(None, "br0").line == (
         "ip -6 route append default via fe80::1 dev br0 table 1000 metric 7 proto ra pref high expires 5"
     )
-    assert route.drop(None, "br0").line == "ip -6 route delete default via fe80::1 dev br0 table 1000 metric 7 proto ra"
+    # Of several next hops each is known by its gateway, not by the protocol that the kernel tells for all.
+    assert route.drop(None, "br0").line == "ip -6 route delete default via fe80::1 dev br0 table 1000 metric 7"
+    assert (
+        HeldRoute("fd00::/64", 6).drop(None, "br0").line == "ip -6 route delete fd00::/64 dev br0 table main proto boot"
+    )
+
+
+@pytest.mark.parametrize(
+    ("route", "moved"),
+    [
+        (HeldRoute("default", 6, metric=1024, protocol="ra", expires=60), (1024, 60)),
+        (HeldRoute("default", 6, metric=1024, protocol="ra", expires=60, learned=True), (1025, 60)),
+        (HeldRoute("fd00:2::/64", 6, metric=256, protocol="kernel", learned=True), (257, 9000)),
+        (HeldRoute("fd00:1::/64", 6, metric=256, protocol="kernel", expires=60, learned=True), None),
+        (HeldRoute("fd00:1::/64", 6, metric=256, protocol="kernel", expires=60), None),
+        (HeldRoute("fd00:3::/64", 6, metric=256, protocol="kernel"), (256, None)),
+    ],
+)
+def test_only_a_stand_in_of_a_learned_route_moves_and_nothing_that_comes_with_an_address(route, moved):
+    addresses = HeldAddress("fd00:1::5/64"), HeldAddress("fd00:3::5/64", flags=("noprefixroute",))
+    movable = Holding(addresses, (route,)).movable()
+    assert [(r.metric, r.expires) for r in movable] == ([moved] if moved else [])
+    assert not any(r.learned for r in movable)
