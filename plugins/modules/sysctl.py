@@ -23,6 +23,12 @@ options:
   value: &value
     description: The value. Required unless O(state=absent).
     type: str
+  keep: &keep
+    description:
+      - Live values that are somebody's choice, with which the parameter is left alone.
+      - This does not hold for a parameter that was set by this module before.
+    type: list
+    elements: str
   state: &state
     description: V(absent) takes the parameter out of the file and puts back the live value of before.
     type: str
@@ -42,6 +48,7 @@ options:
         type: str
         required: true
       value: *value
+      keep: *keep
       state: *state
 seealso:
   - module: virtnet.qemu.netns
@@ -53,6 +60,12 @@ EXAMPLES = r"""
   virtnet.qemu.sysctl:
     name: net.ipv4.ip_forward
     value: 1
+
+- name: Take router advertisements on a host that forwards, unless it takes none at all
+  virtnet.qemu.sysctl:
+    name: net.ipv6.conf.lo.accept_ra
+    value: 2
+    keep: [0]
 
 - name: Put it back as it was
   virtnet.qemu.sysctl:

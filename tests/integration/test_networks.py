@@ -256,7 +256,14 @@ def test_a_bridge_in_the_uplinks_place_takes_its_router_advertisements(play: Pla
         {"name": "lab", "model": "nat", "subnet": "10.7.1.0/24", "subnet6": "fd00:7:1::/64"},
     ]
     ask = ["sysctl", "--all", "--pattern", r"(\.accept_ra|all\.forwarding|ip_forward)$"]
+    advertised, on_nic = (f"net.ipv6.conf.{name}.accept_ra" for name in ("br-lan", "uplink0"))
+    host.run(["sysctl", "-w", f"{on_nic}=0"])
     before = host.run(ask).stdout
+    # Who takes no advertisements on the uplink takes none on the bridge.
+    play(host, [role(entries)])
+    assert f"{advertised} = 0\n" in host.run(ask).stdout
+    assert "accept_ra" not in host.path("/etc/sysctl.d/60-virtnet.conf").read_text()
+    host.run(["sysctl", "-w", f"{advertised}=1"])
     play(host, [role(entries)])
     for at_boot in (host.run(ask).stdout, host.path("/etc/sysctl.d/60-virtnet.conf").read_text()):
         assert "net.ipv6.conf.br-lan.accept_ra = 2\n" in at_boot

@@ -45,6 +45,19 @@ def test_now_and_at_boot_and_back(play, host):
     assert not host.path(FILE).exists()
 
 
+def test_what_somebody_chose_is_kept(play, host):
+    host.run(["sysctl", "-w", f"{PORTS}=1024 65000"])
+    kept = {"name": PORTS, "value": "2048 65000", "keep": ["1024\t65000"]}
+    (idle,) = play(host, [task(kept)])
+    assert not idle.changed and live(host, PORTS) == "1024\t65000"
+    assert not host.path(FILE).exists()
+    other = {**kept, "value": "1024 65000", "keep": ["1 2"]}
+    # What this module set is no choice of somebody's.
+    first, second = play(host, [task(other), task(kept)])
+    assert first.changed and second.changed
+    assert live(host, PORTS) == "2048\t65000"
+
+
 def test_one_by_flat_options_in_another_file_that_has_lines_of_others(play, host):
     file = "/etc/sysctl.d/70-mine.conf"
     host.path(file).write_text("# mine\nnet.core.somaxconn = 1000\n")

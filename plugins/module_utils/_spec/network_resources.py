@@ -45,8 +45,11 @@ def _forwarded(network: Network, version: int) -> bool:
 
 
 def _advertisements(network: Network) -> dict[str, Any]:
-    """A host that forwards passes over the router's, unless it is told not to: on the bridge in its uplink's place."""
-    return {"name": setting(network.bridge, "accept_ra"), "value": "2"}
+    """A host that forwards passes over the router's, unless it is told not to: on the bridge in its uplink's place.
+
+    That has the uplink's setting, and none at all is somebody's choice.
+    """
+    return {"name": setting(network.bridge, "accept_ra"), "value": "2", "keep": ["0"]}
 
 
 def _given(resource: dict[str, Any]) -> dict[str, Any]:

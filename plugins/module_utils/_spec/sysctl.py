@@ -36,10 +36,12 @@ class Sysctl(Resource):
     entry: Entry | None = None
     sysctl_file: str = control(DEFAULT_FILE)
     state: str = control("present")
+    keep: tuple[str, ...] = control(())
 
     argument_spec = {
         "name": {"type": "str"},
         "value": {"type": "str"},
+        "keep": {"type": "list", "elements": "str"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
     run_options = {"sysctl_file": {"type": "path", "default": DEFAULT_FILE}}
@@ -55,6 +57,7 @@ class Sysctl(Resource):
         return cls(
             name=name,
             value=None if value is None else canonical_value(name, value),
+            keep=tuple(canonical_value(name, value) for value in params["keep"] or ()),
             sysctl_file=path,
             state=params["state"],
         )
@@ -82,6 +85,8 @@ class Sysctl(Resource):
                 f"name: this kernel has no parameter '{self.name}'; "
                 "correct the name, or load the kernel module it belongs to"
             )
+        if have and not have.entry and have.value in self.keep:
+            return have
         previous = have.value if have else None
         if have and have.entry:
             previous = have.entry.previous

@@ -13,8 +13,8 @@ from ansible_collections.virtnet.qemu.plugins.module_utils._spec.sysctl import D
 FORWARD = "net.ipv4.ip_forward"
 
 
-def parse(name=FORWARD, value="1", state="present", sysctl_file=DEFAULT_FILE):
-    return Sysctl.parse({"name": name, "value": value, "state": state, "sysctl_file": sysctl_file})
+def parse(name=FORWARD, value="1", state="present", sysctl_file=DEFAULT_FILE, keep=None):
+    return Sysctl.parse({"name": name, "value": value, "state": state, "sysctl_file": sysctl_file, "keep": keep})
 
 
 def world(value="0", entry=None):
@@ -109,3 +109,10 @@ def test_what_is_refused(options, words):
         parse(**options)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "entry", "kept"), [("0", None, True), ("2", None, False), ("0", Entry("1", "2"), False)]
+)
+def test_a_value_of_somebodys_choice_is_kept(value, entry, kept):
+    assert (steps(parse(keep=["0"]), world(value, entry)) == []) == kept
