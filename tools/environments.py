@@ -70,7 +70,9 @@ def wanted(found: list[Interpreter]) -> list[Environment]:
     """The environments for the interpreters of a machine: both ends of what is managed, and of what manages."""
     newest, oldest = found[-1], found[0]
     made = [
-        Environment("controller", newest, tuple(f"requirements{use}.txt" for use in ("", "-test", "-lint", "-molecule"))),
+        Environment(
+            "controller", newest, tuple(f"requirements{use}.txt" for use in ("", "-test", "-lint", "-molecule"))
+        ),
         Environment("managed-oldest", oldest, ("requirements-oldest.txt", "requirements-test.txt")),
     ]
     made += [

@@ -165,9 +165,18 @@ class Netlink:
             self._socket(netns).link("set", index=index, **attributes)
         del self._indexes[netns, name]
 
-    def _veth_add(self, netns: str | None, name: str, peer_netns: str | None, peer_name: str) -> None:
+    def _veth_add(
+        self,
+        netns: str | None,
+        name: str,
+        peer_netns: str | None,
+        peer_name: str,
+        macs: tuple[str | None, str | None],
+    ) -> None:
+        near, far = ({"address": mac} if mac else {} for mac in macs)
         with namespace.descriptor(peer_netns) as fd:
-            self._socket(netns).link("add", ifname=name, kind="veth", peer={"ifname": peer_name, "net_ns_fd": fd})
+            peer = {"ifname": peer_name, "net_ns_fd": fd, **far}
+            self._socket(netns).link("add", ifname=name, kind="veth", peer=peer, **near)
         # An end that was there before went with its other end.
         self._indexes.pop((peer_netns, peer_name), None)
 

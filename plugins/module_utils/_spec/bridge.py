@@ -300,7 +300,8 @@ class Bridge(Resource):
             if getattr(after, option) not in (None, getattr(before, option, None))
         }
         if before is None:
-            return [ip.bridge_add(*after.key, options), *link.steps(None, after), *_port_steps(None, after)]
+            made = ip.bridge_add(*after.key, after.mac, options)
+            return [made, *link.steps(None, after, born=("mac",)), *_port_steps(None, after)]
         # One by one and STP first: the kernel checks the delay against the STP state it finds.
         changes = [ip.bridge_set(*after.key, {name: value}) for name, value in options.items()]
         noted = _noted(before, after)

@@ -55,10 +55,16 @@ def _bridge_options(options: dict[str, Any]) -> tuple[dict[str, int], list[Any]]
     return attributes, words
 
 
-def bridge_add(netns: str | None, name: str, options: dict[str, Any]) -> Step:
+def bridge_add(netns: str | None, name: str, mac: str | None, options: dict[str, Any]) -> Step:
+    """With its MAC address: a link that was made without gets one from udev, at its leisure (systemd.link(5))."""
     attributes, words = _bridge_options(options)
-    line = _ip(netns, "link", "add", "dev", name, "type", "bridge", *words)
-    return Step("link_add", {"netns": netns, "name": name, "kind": "bridge", **attributes}, line)
+    line = _ip(netns, "link", "add", "dev", name, *_born_with(mac), "type", "bridge", *words)
+    born = {"address": mac} if mac else {}
+    return Step("link_add", {"netns": netns, "name": name, "kind": "bridge", **born, **attributes}, line)
+
+
+def _born_with(mac: str | None) -> list[str]:
+    return ["address", mac] if mac else []
 
 
 def bridge_set(netns: str | None, name: str, options: dict[str, Any]) -> Step:
@@ -82,11 +88,12 @@ def _to_netns(netns: str | None, to_netns: str | None) -> list[str]:
     return ["netns", to_netns or "1"] if to_netns != netns else []
 
 
-def veth_add(netns: str | None, name: str, peer_netns: str | None, peer_name: str) -> Step:
-    """Both ends in one message, each born in its namespace under its final name."""
-    words = ["link", "add", "dev", name, "type", "veth", "peer", "name", peer_name, *_to_netns(netns, peer_netns)]
-    args = {"netns": netns, "name": name, "peer_netns": peer_netns, "peer_name": peer_name}
-    return Step("veth_add", args, _ip(netns, *words))
+def veth_add(near: tuple[str | None, str], peer: tuple[str | None, str], macs: tuple[str | None, str | None]) -> Step:
+    """Both ends in one message, each born in its namespace under its final name and with its MAC address."""
+    words = ["link", "add", "dev", near[1], *_born_with(macs[0]), "type", "veth", "peer", "name", peer[1]]
+    words += [*_born_with(macs[1]), *_to_netns(near[0], peer[0])]
+    args = {"netns": near[0], "name": near[1], "peer_netns": peer[0], "peer_name": peer[1], "macs": macs}
+    return Step("veth_add", args, _ip(near[0], *words))
 
 
 def link_del(netns: str | None, name: str) -> Step:

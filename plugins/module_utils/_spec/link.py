@@ -13,14 +13,15 @@ from .address import ip_version
 from .base import Step
 
 
-def steps(before: Any, after: Any) -> list[Step]:
-    """From one state of a link to another; `before` is ``None`` for a link just made."""
+def steps(before: Any, after: Any, born: tuple[str, ...] = ()) -> list[Step]:
+    """From one state of a link to another; `before` is ``None`` for one just made, with what `born` names."""
     changes: list[Step] = []
     if (after.alias or "") != (getattr(before, "alias", None) or ""):
         changes.append(ip.set_alias(*after.key, after.alias or ""))
     for name, step in (("mac", ip.set_mac), ("mtu", ip.set_mtu)):
         value = getattr(after, name)
-        if value is not None and value != getattr(before, name, None):
+        had = getattr(before, name) if before else value if name in born else None
+        if value not in (None, had):
             changes.append(step(*after.key, value))
     # Routes go before the addresses that they may vanish with, and come when the link is up.
     changes += [ip.route_del(*after.key, r) for r in _routes(before) if r not in _routes(after)]

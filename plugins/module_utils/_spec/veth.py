@@ -122,7 +122,7 @@ class VethEnd(Resource):
             changes += [ip.set_up(*before.key, False)] if before.up else []
             changes.append(ip.link_move(*before.key, *after.key))
             before = _moved(rest, after.netns)
-        return changes + link.steps(before, after) + link.port_steps(before, after)
+        return changes + link.steps(before, after, born=("mac",)) + link.port_steps(before, after)
 
 
 def _moved(end: VethEnd, netns: str | None) -> VethEnd:
@@ -232,7 +232,7 @@ class Veth(Resource):
     def steps(cls, before: Veth | None, after: Veth | None) -> list[Step]:
         if after is None:
             return [ip.link_del(*before.near.key)]
-        made = [] if before else [ip.veth_add(*after.near.key, *after.peer.key)]
+        made = [] if before else [ip.veth_add(after.near.key, after.peer.key, (after.near.mac, after.peer.mac))]
         near = VethEnd.steps(before.near if before else None, after.near)
         return made + near + VethEnd.steps(before.peer if before else None, after.peer)
 

@@ -122,26 +122,33 @@ class Kernel:
     def _set(self, netns: str | None, name: str, **values: Any) -> None:
         self._put(netns, replace(self._get(netns, name), **values))
 
-    def _new(self, netns: str | None, name: str, kind: str, **values: Any) -> None:
+    def _new(self, netns: str | None, name: str, kind: str, mac: str | None = None, **values: Any) -> None:
         if name in self.spaces[netns]:
             raise Refused(f"{name} exists in {netns}")
         self._indexes += 1
-        mac = f"02:00:00:00:00:{self._indexes % 256:02x}"
+        mac = mac or f"02:00:00:00:00:{self._indexes % 256:02x}"
         link = Link(self._indexes, name, kind, mac, 1500, False, False, None, None, unfinished=True, **values)
         self._put(netns, link)
 
-    def _link_add(self, netns: str | None, name: str, kind: str, **attributes: int) -> None:
-        self._new(netns, name, kind, info=_bridge_info(BRIDGE, attributes))
+    def _link_add(self, netns: str | None, name: str, kind: str, address: str | None = None, **attributes: int) -> None:
+        self._new(netns, name, kind, address, info=_bridge_info(BRIDGE, attributes))
         values = self.sysctls[netns]
         for key in uplink.SETTINGS:
             if uplink.setting("default", key) in values:
                 values[uplink.setting(name, key)] = values[uplink.setting("default", key)]
 
-    def _veth_add(self, netns: str | None, name: str, peer_netns: str | None, peer_name: str) -> None:
+    def _veth_add(
+        self,
+        netns: str | None,
+        name: str,
+        peer_netns: str | None,
+        peer_name: str,
+        macs: tuple[str | None, str | None],
+    ) -> None:
         if peer_name in self.spaces[peer_netns]:
             raise Refused(f"{peer_name} exists in {peer_netns}")
-        self._new(netns, name, "veth", peer=(peer_netns, peer_name))
-        self._new(peer_netns, peer_name, "veth", peer=(netns, name))
+        self._new(netns, name, "veth", macs[0], peer=(peer_netns, peer_name))
+        self._new(peer_netns, peer_name, "veth", macs[1], peer=(netns, name))
 
     def _link_del(self, netns: str | None, name: str) -> None:
         link = self._get(netns, name)
