@@ -11,12 +11,14 @@ A host adapter (``_host/``) gives ``observe(wants, everything=False) -> world``,
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.yaml import yaml_dump
 
-from ._host import boot as boot_host, libraries, supervisor
+from ._host import boot as boot_host, libraries, networkd, supervisor
 from ._host.errors import HostError
 from ._host.lock import host_lock
 from ._persist import boot
@@ -94,16 +96,37 @@ class Boot:
         self._entries = _entries(spec, params)
         self._purge = params["purge"]
         self._wanted = params["persist"] == "auto"
+        #: By the NIC that they are about.
+        self.warnings: dict[str, str] = {}
 
     def changes(self, wants: list[Resource], world: Any) -> list[Change]:
         """Those that lead to what is to be in `world`."""
         there = boot_host.observe()
-        after = {key: sides[1] for key, sides in states([want for want in wants if want.boots], world).items()}
-        files = boot.wanted(self._spec, self._entries, after, world, there, self._purge)
+        kept = [want for want in wants if want.boot_folder]
+        after = {key: sides[1] for key, sides in states(kept, world).items()}
+        files = boot.wanted(self._spec, self._entries, after, world, there, self._purge, self._managed)
         if not self._wanted:
             files = dict.fromkeys(files)
         pairs = boot.files(files, there)
         return [Change((after or before).key, before, after) for before, after in pairs if before != after]
+
+    def _managed(self, nic: str, ours: list[str]) -> Any:
+        found = networkd.managed(nic, ours)
+        if found is None and self._wanted:
+            self.warnings[nic] = (
+                f"uplink: after a reboot the bridge of '{nic}' is gone until the next run: that NIC is configured by "
+                "no host network manager that this collection can write files for, which is systemd-networkd"
+            )
+        return found
+
+    @contextmanager
+    def prepared(self, changes: list[Change]) -> Iterator[None]:
+        """The host network manager does not interfere with what the body does."""
+        boot_host.prepare([step for change in changes for step in change.steps])
+        try:
+            yield
+        finally:
+            boot_host.give_up()
 
     def commit(self, changes: list[Change]) -> None:
         boot_host.commit([step for change in changes for step in change.steps])
@@ -128,8 +151,10 @@ def reconcile(
             warnings += getattr(world, "warnings", ())
             at_boot = kept.changes(wants, world) if kept else []
             if (changes or at_boot) and not check_mode:
-                world, at_boot = _apply(spec, adapter, wants, changes, purge, kept)
+                with kept.prepared(at_boot) if kept else nullcontext():
+                    world, at_boot = _apply(spec, adapter, wants, changes, purge, kept)
                 warnings += [text for text in getattr(world, "warnings", ()) if text not in warnings]
+            warnings += kept.warnings.values() if kept else ()
             report = spec.report(wants, world, changes)
             changes = changes + at_boot
             return {

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from .._persist import boot_links, boot_units
+from .._persist import boot_links, boot_units, networkd as networkd_files
 from .._persist.boot_path import FOLDER, Place
 from .._spec.base import Step
 from .._spec.extra_address import ExtraAddress
-from . import files
+from . import files, networkd
 from .command import attempt, run
 from .errors import HostError
 
@@ -23,6 +24,7 @@ _WANTED = Path(boot_units.UNITS, "multi-user.target.wants")
 def observe() -> dict[str, str]:
     """The text of each file of ours, by path. A unit that is not enabled counts as missing."""
     paths = [path for path in _FOLDER.glob("*/*") if not path.name.startswith(".")]
+    paths += Path(networkd_files.FOLDER).glob(f"{networkd_files.PREFIX}*")
     found = {str(path): files.read(path) for path in [*sorted(paths), *map(Path, boot_units.all_files())]}
     disabled = [path for path in found if (unit := boot_units.unit_of(path)) and not (_WANTED / unit).is_symlink()]
     return {path: text for path, text in found.items() if text is not None and path not in disabled}
@@ -34,16 +36,34 @@ def noted_addresses() -> set[Place]:
     return set(boot_links.noted_addresses(text for text in texts if text))
 
 
+def prepare(steps: list[Step]) -> None:
+    """Before the network itself is changed."""
+    gone = [step.args["path"] for step in steps if step.op == "remove" and networkd_files.is_native(step.args["path"])]
+    networkd.hold(text for path in gone if (text := files.read(Path(path))))
+
+
 def commit(steps: list[Step]) -> None:
     """Make the changes of files and units, all of them or none."""
     before = {step.args["path"]: files.read(Path(step.args["path"])) for step in steps if "path" in step.args}
     try:
         _make(steps)
+        _tell_networkd(before)
     except HostError:
         for path, text in before.items():
             _put(Path(path), text)
         attempt(["systemctl", "daemon-reload"])
+        _tell_networkd(before)
         raise
+
+
+def give_up() -> None:
+    """Undo `prepare`, unless `commit` did."""
+    _tell_networkd([])
+
+
+def _tell_networkd(paths: Iterable[str]) -> None:
+    if networkd.release() or any(map(networkd_files.is_native, paths)):
+        networkd.reload()
 
 
 def _make(steps: list[Step]) -> None:

@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from typing import Any, Callable
 
 from .._spec.base import Resource
 from .._spec.boot_file import BootFile
 from .._spec.extra_address import ExtraAddress
 from .._spec.netns import Netns
-from . import boot_links, boot_rules, boot_units
+from . import boot_links, boot_rules, boot_units, networkd
 from .boot_path import folder_of, is_inside, name_of, shares_place
+from .networkd import Managed
 
 
 def wanted(
@@ -24,6 +25,7 @@ def wanted(
     world: Any,
     there: Mapping[str, str],
     purge: bool,
+    managed: Callable[[str, list[str]], Managed | None],
 ) -> dict[str, str | None]:
     """The files of a run's resources, by path; ``None`` for one that is to go. `states`: what each is to be."""
     folder = spec.boot_folder
@@ -33,7 +35,8 @@ def wanted(
     elif folder in ("network_firewall", "nat_rule", "nic_guard"):
         files = boot_rules.of_tables(folder, states.items(), world, own)
     else:
-        files = boot_links.of_options(spec, entries, own)
+        files = boot_links.of_options(spec, entries, there, managed)
+        own.update({path: text for path, text in there.items() if folder == "bridge" and networkd.is_native(path)})
     files = {**(dict.fromkeys(own) if purge else {}), **files}
     return {**dict.fromkeys(_hanging_on(files, there)), **files}
 

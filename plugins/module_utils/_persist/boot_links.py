@@ -10,14 +10,16 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Callable
 
+from .._spec import ip, uplink_tag
 from .._spec.base import Resource, Step
 from .._spec.extra_address import ExtraAddress
 from .._spec.netns import Netns
-from .boot_path import Place, path_of, shares_place
+from . import networkd
+from .boot_path import HEAD, Place, folder_of, path_of, shares_place
+from .networkd import Managed
 
-HEAD = "# Written by virtnet.qemu; changes here are lost.\n"
 #: Below this line is what needs links that other files make.
 LATE = "# when all links are there:"
 _OPTIONS = "# options: "
@@ -30,30 +32,42 @@ _OF_NO_LINK = ("all", "default", "lo")
 # -- by the options of this run and of those before ----------------------------------------------
 
 
-def of_options(spec: type[Resource], entries: Iterable[Mapping[str, Any]], there: Mapping[str, str]) -> dict:
+def of_options(
+    spec: type[Resource],
+    entries: Iterable[Mapping[str, Any]],
+    there: Mapping[str, str],
+    managed: Callable[[str, list[str]], Managed | None],
+) -> dict[str, str | None]:
     """The files that entries of a user's list come to, by path; ``None`` for one that is to go.
 
-    What an entry does not say is as a run before said it, like on the host.
+    What an entry does not say is as a run before said it, like on the host. `managed` tells how networkd configures a
+    NIC, given our own files for it.
     """
     files: dict[str, str | None] = {}
     for entry in entries:
         want = spec.parse(entry)
         path = path_of(spec.boot_folder, want.boot_places(), "sh")
-        old = [other for other in there if shares_place(path, other)]
-        files.update(dict.fromkeys(old))
+        old = [other for other in there if folder_of(other) == spec.boot_folder and shares_place(path, other)]
+        native = networkd.files_of(want.name, there) if want.kind == "bridge" and not want.netns else []
+        files.update(dict.fromkeys([*old, *native]))
         if want.state == "present":
             before = [_note(_OPTIONS, there[other]) for other in old]
             options = spec.with_earlier(entry, before[0] or {}) if before else dict(entry)
-            files[path] = _file_of(spec, options)
+            made = spec.parse(options)
+            given = {name: value for name, value in options.items() if value is not None and name not in _STEERING}
+            if made.kind == "bridge" and made.uplink:
+                found = None if made.netns else managed(made.uplink, [there[other] for other in native])
+                files.update(_with_uplink(path, made, given, found) if found else {path: None})
+            else:
+                files[path] = _text(_OPTIONS, given, [_guard(made)], *_parted(spec.steps(None, made)))
     return files
 
 
-def _file_of(spec: type[Resource], options: dict[str, Any]) -> str | None:
-    made = spec.parse(options)
-    if not made.boots:
-        return None
-    given = {name: value for name, value in options.items() if value is not None and name not in _STEERING}
-    return _text(_OPTIONS, given, [_guard(made)], spec.steps(None, made))
+def _with_uplink(path: str, made: Any, given: Any, managed: Managed) -> dict[str, str]:
+    """networkd makes the bridge; what it has no words for comes as soon as it did."""
+    marked = ip.set_alias(*made.key, uplink_tag.write(made.uplink, made.addresses))
+    _soon, ports = _parted(made.steps(None, made))
+    return {**networkd.uplink_files(made, managed), path: _text(_OPTIONS, given, [], [], [marked, *ports])}
 
 
 def _guard(made: Resource) -> str:
@@ -72,7 +86,7 @@ def of_addresses(states: Iterable[tuple[Place, ExtraAddress | None]]) -> dict[st
     files: dict[str, str | None] = {}
     for (netns, name), state in states:
         lines = state.boot_steps() if state else []
-        text = _text(_OURS, {"netns": netns, "addresses": state.addresses}, [], lines) if lines else None
+        text = _text(_OURS, {"netns": netns, "addresses": state.addresses}, [], [], lines) if lines else None
         files[path_of(ExtraAddress.boot_folder, [(netns, name)], "sh")] = text
     return files
 
@@ -87,11 +101,15 @@ def noted_addresses(texts: Iterable[str]) -> Iterator[Place]:
 # -- the text ------------------------------------------------------------------------------------
 
 
-def _text(label: str, note: Any, guards: list[str], steps: list[Step]) -> str:
-    late = [step.line for step in steps if _is_late(step)]
-    soon = [step.line for step in steps if not _is_late(step)]
+def _text(label: str, note: Any, guards: list[str], soon: list[Step], late: list[Step]) -> str:
     head = f"{HEAD}{label}{json.dumps(note, sort_keys=True)}\n"
-    return head + "".join(f"{line}\n" for line in [*guards, *soon, *([LATE, *late] if late else [])])
+    lines = [step.line for step in soon] + ([LATE, *(step.line for step in late)] if late else [])
+    return head + "".join(f"{line}\n" for line in [*guards, *lines])
+
+
+def _parted(steps: list[Step]) -> tuple[list[Step], list[Step]]:
+    """The steps that need nothing else, and those that need links that other files make."""
+    return [step for step in steps if not _is_late(step)], [step for step in steps if _is_late(step)]
 
 
 def _note(label: str, text: str) -> Any:
@@ -107,4 +125,4 @@ def _is_late(step: Step) -> bool:
     if step.op == "sysctl_set":
         found = re.search(r"\.(?:conf|neigh)\.([^.]+)\.", step.args["key"])
         return bool(found) and found[1] not in _OF_NO_LINK
-    return step.op in ("master_set", "isolated_set", "extra_add")
+    return step.op in ("master_set", "isolated_set")

@@ -13,11 +13,13 @@ from typing import Optional
 Place = tuple[Optional[str], str]
 
 FOLDER = "/etc/virtnet/boot"
+#: The first line of each file.
+HEAD = "# Written by virtnet.qemu; changes here are lost.\n"
 
 
 def path_of(folder: str, places: Iterable[Place], suffix: str) -> str:
     """The file of what is at these places, such as both ends of a veth."""
-    return f"{FOLDER}/{folder}/{'+'.join(sorted(_word(*place) for place in places))}.{suffix}"
+    return f"{FOLDER}/{folder}/{'+'.join(sorted(word(*place) for place in places))}.{suffix}"
 
 
 def shares_place(path: str, other: str) -> bool:
@@ -27,7 +29,7 @@ def shares_place(path: str, other: str) -> bool:
 
 def is_inside(path: str, netns: str) -> bool:
     """Whether something that the file makes is in that namespace."""
-    return any(word.partition("@")[2] == netns for word in _words(path))
+    return any(one.partition("@")[2] == netns for one in _words(path))
 
 
 def folder_of(path: str) -> str:
@@ -39,7 +41,7 @@ def name_of(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[0]
 
 
-def _word(netns: str | None, name: str) -> str:
+def word(netns: str | None, name: str) -> str:
     """Safe for a shell and its patterns, and for what parts words here."""
     safe = re.sub(r"[^A-Za-z0-9_.-]|^[.-]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
     return f"{safe}@{netns}" if netns else safe

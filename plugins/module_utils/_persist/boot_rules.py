@@ -13,8 +13,7 @@ from typing import Optional
 from .._spec import iptables
 from .._spec.ruleset import Ruleset
 from .._spec.table import RuleWorld, Table, ruleset
-from .boot_links import HEAD
-from .boot_path import is_inside, path_of
+from .boot_path import HEAD, is_inside, path_of
 
 Key = tuple[Optional[str], str]
 

@@ -75,11 +75,6 @@ class Resource:
         identity = getattr(self, "identity", self.key)
         return [(getattr(self, "name", identity), identity)]
 
-    @property
-    def boots(self) -> bool:
-        """Whether a boot file is what makes it again at boot."""
-        return bool(self.boot_folder)
-
     def boot_places(self) -> list[tuple[str | None, str]]:
         """Namespace and name of each thing that its boot file makes."""
         return [self.key]

@@ -105,11 +105,6 @@ class Bridge(Resource):
     def key(self) -> tuple[str | None, str]:
         return self.netns, self.name
 
-    @property
-    def boots(self) -> bool:
-        """A bridge with an uplink is the host network manager's."""
-        return not self.uplink
-
     @classmethod
     def with_earlier(cls, given: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
         options = super().with_earlier(given, earlier)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.sandbox import Sandbox, SandboxError
@@ -30,8 +31,12 @@ class SystemdHost(Sandbox):
     Only units that keep to the host itself are there: journald, the targets of a normal boot, and what tests install.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, units: Sequence[str] = ()) -> None:
+        """
+        :param units: more of the machine's that are there
+        """
         super().__init__(name)
+        self._units = [*KEPT_UNITS, *units]
         self._outer = Sandbox(f"{name}-outer")
         self._cgroup = f"/run/cgroup/virtnet-{name}"
 
@@ -47,7 +52,7 @@ class SystemdHost(Sandbox):
             raise
 
     def _keep_few_units(self) -> None:
-        keep = [word for name in KEPT_UNITS for word in ("!", "-name", name)]
+        keep = [word for name in self._units for word in ("!", "-name", name)]
         for folder in ("/etc/systemd/system", "/usr/lib/systemd/system", "/usr/lib/systemd/system-generators"):
             shallow = ["-mindepth", "1", "-maxdepth", "1"]
             self._outer.run(["find", folder, *shallow, *keep, "-exec", "rm", "--recursive", "{}", "+"])

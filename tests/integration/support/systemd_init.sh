@@ -21,6 +21,9 @@ ln -s pts/ptmx /mnt/ptmx
 mount -t tmpfs tmpfs /mnt/shm
 mount --move /mnt /dev
 
+# As in a container; else networkd waits for what udev knows of links.
+mount -o remount,bind,ro /sys
+
 echo 1 > "$cgroup/cgroup.procs"
 echo ready
 # shellcheck disable=SC2016  # the inner shell expands it

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What systemd-networkd does with this host's interfaces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from .._persist import networkd
+from .._persist.networkd import Managed
+from . import files
+from .command import attempt, run
+
+#: What networkd says of each interface, by its index; networkctl(1) reads the same.
+_LINKS = Path("/run/systemd/netif/links")
+_LEASES = Path("/run/systemd/netif/leases")
+#: Below /run: what a killed run leaves does not outlive a reboot.
+_HELD = Path("/run/systemd/network/00-virtnet-held.network")
+_CLASS = Path("/sys/class/net")
+#: Where drop-ins are looked for; one hides those of the same name in folders after it.
+_FOLDERS = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
+
+
+def managed(nic: str, ours: list[str]) -> Managed | None:
+    """How networkd configures a NIC without our files, `ours`; ``None`` when it does not, or does not run."""
+    index = files.read(_CLASS / nic / "ifindex")
+    if index is None or attempt(["systemctl", "is-active", "--quiet", "systemd-networkd.service"]).code:
+        return None
+    state = _values(files.read(_LINKS / index.strip()) or "")
+    known, iaid = networkd.origin_of(ours)
+    path = state.get("NETWORK_FILE")
+    if path and (networkd.is_native(path) or Path(path) == _HELD):
+        path = known
+    text = path and files.read(Path(path))
+    if text is None or state.get("ADMIN_STATE") == "unmanaged":
+        return None
+    mac = (files.read(_CLASS / nic / "address") or "").strip()
+    return Managed(path, "\n".join([text, *_drop_ins(Path(path).name)]), mac, iaid or _iaid(index.strip()))
+
+
+def hold(texts: Iterable[str]) -> None:
+    """Have networkd not make the NICs that our files, these `texts`, are about ports again when they leave."""
+    names = networkd.uplinks_of(texts)
+    if names:
+        files.write(_HELD, networkd.released(names))
+        reload()
+    elif release():
+        # A run was killed in between.
+        reload()
+
+
+def reload() -> None:
+    run(["networkctl", "reload"])
+
+
+def release() -> bool:
+    """The opposite of `hold`, as of the next reload. Tells whether there was anything to do."""
+    held = _HELD.exists()
+    files.remove(_HELD)
+    return held
+
+
+def _drop_ins(name: str) -> list[str]:
+    found: dict[str, Path] = {}
+    for folder in _FOLDERS:
+        for path in Path(folder, "systemd/network", f"{name}.d").glob("*.conf"):
+            found.setdefault(path.name, path)
+    return [text for name in sorted(found) if (text := files.read(found[name]))]
+
+
+def _iaid(index: str) -> int | None:
+    """Of a client that names itself by RFC 4361: the byte 255, its IAID, its DUID."""
+    client = _values(files.read(_LEASES / index) or "").get("CLIENTID", "")
+    return int(client[2:10], 16) if re.fullmatch("ff[0-9a-f]{8,}", client) else None
+
+
+def _values(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line and line[0] != "#")
