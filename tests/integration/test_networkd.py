@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.support import Player
+from tests.integration.support import Player, fails
 from tests.integration.support.links import addresses, ip, links
 from tests.integration.support.systemd_host import SystemdHost
 from tests.sandbox import LanHost
@@ -159,3 +159,56 @@ def test_the_manager_takes_over_alive_and_at_boot_and_lets_go_again(play: Player
     assert gone.changed and natives(host) == {"20-lan.network"}
     await_state(host, "uplink0", "routable (")
     assert picture(host) == without
+
+
+def test_an_uplink_is_given_back_and_the_bridge_stays(play: Player, host: SystemdHost, lan: LanHost):
+    configure(host, STATIC)
+    without = picture(host)
+    own = {"addresses": ["192.168.4.1/24"]}
+    play(host, [bridge(uplink="uplink0", **own)])
+    reboot(host)
+    released, again = play(host, [bridge(uplink="")] * 2)
+    assert released.changed and not again.changed
+    assert natives(host) == {"20-lan.network"}
+    await_state(host, "uplink0", "routable (")
+    now = picture(host)
+    assert now["links"]["uplink0"] == without["links"]["uplink0"]
+    assert now["links"]["br-lan"]["addresses"] == own["addresses"]
+    host.run(["ping", "-c1", "-W5", lan.ADDRESS])
+    reboot(host, "uplink0")
+    # The bridge had the NIC's MAC address, which nobody asked for; now the kernel picks one.
+    now["links"]["br-lan"]["address"] = picture(host)["links"]["br-lan"]["address"]
+    assert picture(host)["links"] == now["links"]
+
+
+def test_what_networkd_is_not_told_is_undone(play: Player, host: SystemdHost, lan: LanHost):
+    configure(host, STATIC)
+    without = picture(host)
+    host.run(["systemctl", "stop", "dbus.socket", "dbus.service"])
+    (failed,) = play(host, [fails(bridge(uplink="uplink0"))])
+    assert "'networkctl reload' failed" in failed.msg and "Everything is as it was before" in failed.msg
+    assert natives(host) == {"20-lan.network"} and not host.path("/etc/virtnet/boot").exists()
+    host.run(["systemctl", "start", "dbus.service"])
+    assert picture(host) == without
+
+
+def test_a_nic_of_no_manager_that_we_know_is_bridged_with_a_warning(play: Player, host: SystemdHost, lan: LanHost):
+    (made, kept) = play(host, [bridge(uplink="uplink0"), bridge(uplink="uplink0", persist="none")])
+    assert made.changed and not kept.changed
+    (warning,) = made.warnings
+    assert "uplink: after a reboot the bridge of 'uplink0' is gone until the next run" in warning
+    assert kept.warnings == []
+    assert not host.path("/etc/virtnet/boot").exists()
+
+
+def test_a_change_of_the_nics_own_file_is_followed(play: Player, host: SystemdHost, lan: LanHost):
+    configure(host, STATIC)
+    play(host, [bridge(uplink="uplink0")])
+    more = host.path(f"{FILE}.d/more.conf")
+    more.parent.mkdir()
+    more.write_text("[Network]\nAddress=192.0.2.99/24\n")
+    followed, again = play(host, [bridge()] * 2)
+    assert [line for line in followed.commands if not line.startswith("write /etc/systemd/network/05-")] == []
+    assert followed.changed and not again.changed
+    await_state(host, "br-lan")
+    assert "192.0.2.99/24" in picture(host)["links"]["br-lan"]["addresses"]

@@ -38,14 +38,14 @@ def noted_addresses() -> set[Place]:
 
 def prepare(steps: list[Step]) -> None:
     """Before the network itself is changed."""
-    gone = [step.args["path"] for step in steps if step.op == "remove" and networkd_files.is_native(step.args["path"])]
-    networkd.hold(text for path in gone if (text := files.read(Path(path))))
+    networkd.hold(_native_texts(steps))
 
 
 def commit(steps: list[Step]) -> None:
     """Make the changes of files and units, all of them or none."""
     before = {step.args["path"]: files.read(Path(step.args["path"])) for step in steps if "path" in step.args}
     try:
+        networkd.let_go(_native_texts(steps))
         _make(steps)
         _tell_networkd(before)
     except HostError:
@@ -54,6 +54,12 @@ def commit(steps: list[Step]) -> None:
         attempt(["systemctl", "daemon-reload"])
         _tell_networkd(before)
         raise
+
+
+def _native_texts(steps: list[Step]) -> list[str]:
+    """Those of networkd's files that are to go."""
+    gone = [step.args["path"] for step in steps if step.op == "remove" and networkd_files.is_native(step.args["path"])]
+    return [text for path in gone if (text := files.read(Path(path)))]
 
 
 def give_up() -> None:

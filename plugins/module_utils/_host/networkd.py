@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ _LINKS = Path("/run/systemd/netif/links")
 _LEASES = Path("/run/systemd/netif/leases")
 #: Below /run: what a killed run leaves does not outlive a reboot.
 _HELD = Path("/run/systemd/network/00-virtnet-held.network")
+_LEFT = Path("/run/systemd/network/00-virtnet-left.network")
+#: Seconds that networkd has to take notice.
+_PATIENCE = 5
 _CLASS = Path("/sys/class/net")
 #: Where drop-ins are looked for; one hides those of the same name in folders after it.
 _FOLDERS = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
@@ -30,7 +34,7 @@ def managed(nic: str, ours: list[str]) -> Managed | None:
     index = files.read(_CLASS / nic / "ifindex")
     if index is None or attempt(["systemctl", "is-active", "--quiet", "systemd-networkd.service"]).code:
         return None
-    state = _values(files.read(_LINKS / index.strip()) or "")
+    state = _state(nic)
     known, iaid = networkd.origin_of(ours)
     path = state.get("NETWORK_FILE")
     if path and (networkd.is_native(path) or Path(path) == _HELD):
@@ -44,13 +48,24 @@ def managed(nic: str, ours: list[str]) -> Managed | None:
 
 def hold(texts: Iterable[str]) -> None:
     """Have networkd not make the NICs that our files, these `texts`, are about ports again when they leave."""
-    names = networkd.uplinks_of(texts)
-    if names:
-        files.write(_HELD, networkd.released(names))
+    nics = networkd.uplinks_of(texts)
+    if nics:
+        files.write(_HELD, networkd.released(nics))
         reload()
     elif release():
         # A run was killed in between.
         reload()
+
+
+def let_go(texts: Iterable[str]) -> None:
+    """Have networkd forget the bridges of our files that outlive them; else it takes along what it gave them."""
+    bridges = [name for name in networkd.bridges_of(texts) if (_CLASS / name).exists()]
+    if bridges:
+        files.write(_LEFT, networkd.forgotten(bridges))
+        reload()
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end and any(_state(name).get("NETWORK_FILE") != str(_LEFT) for name in bridges):
+        time.sleep(0.05)
 
 
 def reload() -> None:
@@ -58,10 +73,16 @@ def reload() -> None:
 
 
 def release() -> bool:
-    """The opposite of `hold`, as of the next reload. Tells whether there was anything to do."""
-    held = _HELD.exists()
-    files.remove(_HELD)
-    return held
+    """End `hold` and `let_go`, as of the next reload. Tells whether there was anything to do."""
+    found = [path for path in (_HELD, _LEFT) if path.exists()]
+    for path in found:
+        files.remove(path)
+    return bool(found)
+
+
+def _state(name: str) -> dict[str, str]:
+    index = (files.read(_CLASS / name / "ifindex") or "").strip()
+    return _values(files.read(_LINKS / index) or "") if index else {}
 
 
 def _drop_ins(name: str) -> list[str]:

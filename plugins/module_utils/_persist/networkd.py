@@ -10,7 +10,7 @@ The bridge gets what the file says that configures the NIC by itself, which come
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .._spec.bridge import Bridge
@@ -80,14 +80,32 @@ def origin_of(texts: Iterable[str]) -> tuple[str | None, int | None]:
 
 def uplinks_of(texts: Iterable[str]) -> list[str]:
     """The NICs among the interfaces that our files of these texts are about."""
-    found = [dict(parse(text)) for text in texts]
-    return [one["Match"][0].partition("=")[2] for one in found if any(map(_PORT.match, one.get("Network", ())))]
+    return [name for name, is_port in _interfaces(texts) if is_port]
+
+
+def bridges_of(texts: Iterable[str]) -> list[str]:
+    return [name for name, is_port in _interfaces(texts) if not is_port]
+
+
+def _interfaces(texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Each interface that a file configures, and whether as a port."""
+    for sections in map(parse, texts):
+        for name in [lines[0].partition("=")[2] for kind, lines in sections if kind == "Match"]:
+            yield name, any(map(_PORT.match, _network(sections)))
 
 
 def released(nics: Iterable[str]) -> str:
     """What has networkd take NICs as they are."""
-    network = ["KeepMaster=yes", "KeepConfiguration=yes", "LinkLocalAddressing=no", "IPv6AcceptRA=no"]
-    return HEAD + _text([("Match", [f"Name={' '.join(nics)}"]), ("Network", network)])
+    return _kept(nics, "KeepMaster=yes", "KeepConfiguration=yes", "LinkLocalAddressing=no")
+
+
+def forgotten(bridges: Iterable[str]) -> str:
+    """What has networkd take what it gave bridges for somebody else's."""
+    return _kept(bridges, "KeepConfiguration=static")
+
+
+def _kept(names: Iterable[str], *network: str) -> str:
+    return HEAD + _text([("Match", [f"Name={' '.join(names)}"]), ("Network", [*network, "IPv6AcceptRA=no"])])
 
 
 def parse(text: str) -> list[Section]:
@@ -120,6 +138,8 @@ def _netdev(bridge: Bridge, managed: Managed) -> list[Section]:
 
 def _bridge(bridge: Bridge, managed: Managed, sections: list[Section]) -> list[Section]:
     own = [f"Address={address}" for address in bridge.addresses or ()]
+    # Guests find the bridge's own addresses there whether the uplink's cable is in or not.
+    own += ["ConfigureWithoutCarrier=yes"] if own else []
     online = [line for name, lines in sections if name == "Link" for line in lines if _ONLINE.match(line)]
     head = [("Match", [f"Name={bridge.name}"]), ("Link", online)]
     if bridge.uplink_addresses == "flush":

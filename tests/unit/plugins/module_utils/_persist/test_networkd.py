@@ -63,3 +63,8 @@ def test_lines_are_read_as_systemd_does():
         ("Route", []),
         ("Route", ["Metric=1"]),
     ]
+
+
+def test_a_bridge_that_stays_keeps_what_networkd_gave_it():
+    assert networkd.bridges_of(rendered("dhcp").values()) == ["br-lan"]
+    assert "[Match]\nName=br-lan\n\n[Network]\nKeepConfiguration=static\n" in networkd.forgotten(["br-lan"])
