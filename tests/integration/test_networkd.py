@@ -181,15 +181,26 @@ def test_an_uplink_is_given_back_and_the_bridge_stays(play: Player, host: System
     assert picture(host)["links"] == now["links"]
 
 
-def test_what_networkd_is_not_told_is_undone(play: Player, host: SystemdHost, lan: LanHost):
+def test_what_cannot_be_kept_is_undone_in_networkd_too(play: Player, host: SystemdHost, lan: LanHost):
     configure(host, STATIC)
     without = picture(host)
-    host.run(["systemctl", "stop", "dbus.socket", "dbus.service"])
+    folder = host.path("/etc/virtnet/boot")
+    folder.mkdir(parents=True)
+    (folder / "bridge").write_text("a file in the way")
     (failed,) = play(host, [fails(bridge(uplink="uplink0"))])
-    assert "'networkctl reload' failed" in failed.msg and "Everything is as it was before" in failed.msg
-    assert natives(host) == {"20-lan.network"} and not host.path("/etc/virtnet/boot").exists()
-    host.run(["systemctl", "start", "dbus.service"])
+    assert "/boot/bridge" in failed.msg and "Everything is as it was before" in failed.msg
+    assert natives(host) == {"20-lan.network"}
+    await_state(host, "uplink0", "routable (")
     assert picture(host) == without
+
+
+def test_networkd_is_told_without_dbus_too(play: Player, host: SystemdHost, lan: LanHost):
+    configure(host, STATIC)
+    host.run(["systemctl", "stop", "dbus.socket", "dbus.service"])
+    (made,) = play(host, [bridge(uplink="uplink0")])
+    assert made.changed and natives(host) == {"20-lan.network", *OURS}
+    host.run(["systemctl", "start", "dbus.service"])
+    await_state(host, "br-lan")
 
 
 def test_a_nic_of_no_manager_that_we_know_is_bridged_with_a_warning(play: Player, host: SystemdHost, lan: LanHost):

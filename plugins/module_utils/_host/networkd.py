@@ -69,7 +69,9 @@ def let_go(texts: Iterable[str]) -> None:
 
 
 def reload() -> None:
-    run(["networkctl", "reload"])
+    # networkctl needs D-Bus, which a small host may not have.
+    if attempt(["networkctl", "reload"]).code:
+        run(["systemctl", "restart", "systemd-networkd.service"])
 
 
 def release() -> bool:
