@@ -56,5 +56,4 @@ options:
     type: str
     choices: [auto, none]
     default: auto
-    version_added: 0.1.0
 """
