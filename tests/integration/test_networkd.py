@@ -89,6 +89,13 @@ def await_state(host: SystemdHost, interface: str, state: str = "routable (confi
         time.sleep(0.1)
 
 
+def await_address(host: SystemdHost, interface: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not [a for a in addresses(links(host)[interface]) if a.startswith("192.0.2.")]:
+        assert time.monotonic() < end, said(host, "address")
+        time.sleep(0.1)
+
+
 def bridge(**options: Any) -> dict[str, Any]:
     return {"virtnet.qemu.bridge": {"name": "br-lan", **options}}
 
@@ -223,3 +230,23 @@ def test_a_change_of_the_nics_own_file_is_followed(play: Player, host: SystemdHo
     assert followed.changed and not again.changed
     await_state(host, "br-lan")
     assert "192.0.2.99/24" in picture(host)["links"]["br-lan"]["addresses"]
+
+
+def test_the_role_with_a_dhcp_client_of_its_own(play: Player, host: SystemdHost, lan: LanHost):
+    configure(host, DHCP)
+    lan_network = {"name": "lan", "model": "bridged", "bridge": "br-lan", "uplink": "uplink0", "dhcp_client": True}
+    role = {"ansible.builtin.include_role": {"name": "virtnet.qemu.networks"}}
+    role["vars"] = {"networks_list": [lan_network]}
+    play(host, [role])
+    before = picture(host)
+    assert [a for a in before["links"]["br-lan"]["addresses"] if a.startswith("192.0.2.")]
+    assert before["links"]["uplink0"]["addresses"] == []
+    assert not [result.commands for result in play(host, [role]) if result.changed]
+    reboot(host)
+    await_address(host, "br-lan")
+    assert picture(host)["links"] == before["links"]
+    assert not [result.commands for result in play(host, [role]) if result.changed]
+    role["ansible.builtin.include_role"]["tasks_from"] = "teardown"
+    play(host, [role])
+    assert natives(host) == {"20-lan.network"}
+    await_address(host, "uplink0")
