@@ -209,24 +209,6 @@ def test_both_versions_of_ip_keep_the_promise(site: Site):
         assert site.asks(who, HOST6, 2222) == "lab1"
 
 
-def test_a_reservation_and_a_forward_are_added_under_open_connections(play: Player, site: Site, bridged: Sandbox):
-    def ask() -> list[Answer]:
-        """Over one connection to a guest and one to the LAN, which an answer tells by the port it was asked from."""
-        return [site.probes["lab1"].ask("tcp", site.addresses[whom], PORT, keep=whom) for whom in ("lab2", "lan")]
-
-    before = ask()
-    lab = {**NETWORKS[0], "forwards": [*NETWORKS[0]["forwards"], {"port": 2223, "guest": "lab2", "guest_port": PORT}]}
-    task = role([lab, *NETWORKS[1:]])
-    mac = "52:54:00:00:00:13"
-    task["vars"]["networks_guests"] += [
-        {"name": "lab3", "nics": [{"network": "lab", "address": "10.7.1.13", "mac": mac}]}
-    ]
-    play(bridged, [task])
-    assert ask() == before
-    assert site.asks("lan", HOST, 2223) == "lab2"
-    assert join(bridged, "lab3", "br-lab", mac) == "10.7.1.13"
-
-
 def test_names_are_resolved_where_there_is_a_way_to(play: Player, site: Site, bridged: Sandbox):
     assert resolve(bridged, "lab1", "10.7.1.1", LanHost.WEB_NAME) == [LAN, LAN6]
     assert resolve(bridged, "r11", "10.7.9.1", LanHost.WEB_NAME) == [LAN, LAN6]
