@@ -20,8 +20,8 @@ from .._persist import dnsmasq as persist
 from .._spec import dnsmasq as spec
 from .._spec.base import Step
 from .._spec.bridge import Bridge
-from .._spec.dnsmasq import Dnsmasq as Want, DnsmasqWorld, Instance
-from .._spec.service import Service, ServiceState
+from .._spec.dnsmasq import Dnsmasq as Want, Instance
+from .._spec.service import ServedWorld, Service, ServiceState
 from .._spec.world import World
 from . import files, process, sockets, supervisor
 from .command import attempt, run, which
@@ -49,7 +49,7 @@ class Dnsmasq:
 
     # -- observation -----------------------------------------------------------------------------
 
-    def observe(self, wants: list[Want], everything: bool = False) -> DnsmasqWorld:
+    def observe(self, wants: list[Want], everything: bool = False) -> ServedWorld:
         choice = wants[0].supervisor if wants else "auto"
         self._supervisor = supervisor.find(choice, (_SERVICE + want.name for want in wants))
         kept = {want.name: want for want in wants if want.state != "absent"}
@@ -67,7 +67,7 @@ class Dnsmasq:
         states = self._supervisor.states(_SERVICE + name for name in names)
         processes = self._processes(kept, services, states)
         instances = {name: self._instance(name, states[_SERVICE + name], processes.get(name)) for name in names}
-        return DnsmasqWorld(
+        return ServedWorld(
             instances={name: instance for name, instance in instances.items() if instance},
             wanted={name: self._made(name, files_of[name], services[name]) for name in kept},
             links=links,

@@ -10,7 +10,6 @@ import json
 import os
 import select
 import signal
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -23,7 +22,7 @@ from .._spec.probe import ProbedNetwork, parse, without_ipv6
 from .._spec.probe_check import Pair
 from .._spec.probe_table import broken, table
 from .._spec.veth import Veth
-from . import ask, command, namespace, process
+from . import ask, command, kernel_events, namespace, process
 from .errors import HostError
 from .lease import Leases
 from .lock import host_lock
@@ -34,7 +33,6 @@ _PATIENCE = 5.0
 #: BR_STATE_FORWARDING of linux/if_bridge.h; seconds that a bridge with the spanning tree protocol needs at most (twice
 #: the greatest forward delay).
 _FORWARDING, _SETTLING = "3", 61.0
-_POLL = 0.05
 
 
 def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -122,11 +120,12 @@ def _batch(argv: list[str], lines: str) -> None:
 
 def _await_forwarding(links: Iterable[str]) -> None:
     """A bridge that keeps a spanning tree listens at each new port for a while."""
-    deadline = time.monotonic() + _SETTLING
-    for link in links:
-        state = Path("/sys/class/net", link, "brport/state")
-        while state.exists() and state.read_text().strip() != _FORWARDING and time.monotonic() < deadline:
-            time.sleep(_POLL)
+    states = [Path("/sys/class/net", link, "brport/state") for link in links]
+    kernel_events.wait_until(
+        lambda: all(not state.exists() or state.read_text().strip() == _FORWARDING for state in states),
+        kernel_events.LINKS,
+        _SETTLING,
+    )
 
 
 def _remove(netlink: Netlink) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import functools
 import json
 import socket
-import time
 from dataclasses import dataclass
 
 from .._spec import probe_packet
 from .._spec.address import ip_version
-from . import command
+from . import command, kernel_events
 from .errors import HostError
 
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -22,7 +21,7 @@ _ETHERTYPES = {4: 0x0800, 6: 0x86DD}
 #: RFC 863; it is only sent to so that the kernel looks for the neighbour.
 _DISCARD = 9
 #: Seconds.
-_PATIENCE, _POLL = 3.0, 0.05
+_PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,14 @@ def find(address: str) -> NextHop:
         line.connect((address, _DISCARD))
         own = line.getsockname()[0]
         line.send(b"")
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        shown = command.run(["ip", "-json", f"-{version}", "neighbour", "show", "to", address, "dev", route["dev"]])
-        macs = [entry["lladdr"] for entry in json.loads(shown or "[]") if "lladdr" in entry]
-        if macs:
-            return NextHop(address, route["dev"], macs[0], own)
-        time.sleep(_POLL)
-    raise HostError(f"via: {address} does not answer on {route['dev']}; is it the host's address on this LAN?")
+    interface = route["dev"]
+    mac = kernel_events.wait_until(lambda: _mac(address, interface), kernel_events.NEIGHBOURS, _PATIENCE)
+    if mac is None:
+        raise HostError(f"via: {address} does not answer on {interface}; is it the host's address on this LAN?")
+    return NextHop(address, interface, mac, own)
+
+
+def _mac(address: str, interface: str) -> str | None:
+    version = ip_version(address)
+    shown = command.run(["ip", "-json", f"-{version}", "neighbour", "show", "to", address, "dev", interface])
+    return next((entry["lladdr"] for entry in json.loads(shown or "[]") if "lladdr" in entry), None)

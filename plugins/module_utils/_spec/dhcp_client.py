@@ -12,7 +12,7 @@ from typing import Any
 
 from . import address, dhcp
 from .base import Resource, SpecError, Step, control, hidden
-from .service import Service, instance_name
+from .service import ServedWorld, Service, instance_name, typed
 from .world import World
 
 CONFIG = "/etc/virtnet/dhcp_client"
@@ -101,11 +101,11 @@ class DhcpClient(Resource):
 
     @classmethod
     def owned_keys(cls, world: DhcpClientWorld) -> list[str]:
-        return list(world.clients)
+        return list(world.instances)
 
     @classmethod
     def observed(cls, world: DhcpClientWorld, key: str) -> Client | None:
-        return world.clients.get(key)
+        return world.instances.get(key)
 
     @classmethod
     def report(cls, wants: list[DhcpClient], world: DhcpClientWorld, changes: list[Any]) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class Client(Resource):
 
     @classmethod
     def observed(cls, world: DhcpClientWorld, key: str) -> Client | None:
-        return world.clients.get(key)
+        return world.instances.get(key)
 
     @classmethod
     def steps(cls, before: Client | None, after: Client | None) -> list[Step]:
@@ -198,30 +198,15 @@ class Client(Resource):
 
     def _line(self, verb: str) -> str:
         """What a person would type."""
-        service, file = f"{SERVICE}{self.name}", script_file(self.name)
+        file = script_file(self.name)
         if verb == "write":
             return f"tee {file}"
-        if self.systemd:
-            unit = f"virtnet-{service}.service"
-            special = {
-                "install": f"systemctl enable {unit}",
-                "remove": f"systemctl disable --now {unit}; rm {file}",
-            }
-            return special.get(verb, f"systemctl {verb} {unit}")
-        kill = f"kill $(cut -d ' ' -f 1 /run/virtnet/services/{service}.pid)"
-        return {
-            "install": f"tee /etc/virtnet/services/{service}.json",
-            "start": f"udhcpc -i {self.interface} -s {file}",
-            "stop": kill,
-            "remove": f"{kill}; rm {file}",
-        }[verb]
+        start = f"udhcpc -i {self.interface} -s {file}"
+        return typed(f"{SERVICE}{self.name}", verb, self.systemd, start, f"rm {file}")
 
 
-class DhcpClientWorld:
-    """The clients of a host, by name, their leases, and what those that are wanted come to there.
-
-    ``served``: the clients that are installed, by namespace and interface, without those that are to go.
-    """
+class DhcpClientWorld(ServedWorld):
+    """``served``: the clients that are installed, by namespace and interface, without those that are to go."""
 
     def __init__(
         self,
@@ -231,15 +216,9 @@ class DhcpClientWorld:
         served: Mapping[tuple[str | None, str], str],
         links: World,
     ):
-        self.clients = clients
+        super().__init__(clients, wanted, links)
         self.leases = leases
-        self.wanted = wanted
         self.served = served
-        self.links = links
-
-    @property
-    def missing(self) -> list[str]:
-        return self.links.missing
 
 
 def script_file(name: str) -> str:

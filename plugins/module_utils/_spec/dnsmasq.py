@@ -7,15 +7,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from . import address, dhcp
 from .address import ip_version
 from .base import Resource, SpecError, Step, control, hidden
-from .service import Service, instance_name
-from .world import World
+from .service import ServedWorld, Service, instance_name, typed
 
 CONFIG = "/etc/virtnet/dnsmasq"
 RUNTIME = "virtnet/dnsmasq"
@@ -160,14 +159,14 @@ class Dnsmasq(Resource):
         return sockets
 
     @classmethod
-    def owned_keys(cls, world: DnsmasqWorld) -> list[str]:
+    def owned_keys(cls, world: ServedWorld) -> list[str]:
         return list(world.instances)
 
     @classmethod
-    def observed(cls, world: DnsmasqWorld, key: str) -> Instance | None:
+    def observed(cls, world: ServedWorld, key: str) -> Instance | None:
         return world.instances.get(key)
 
-    def target(self, world: DnsmasqWorld, have: Instance | None) -> Instance | None:
+    def target(self, world: ServedWorld, have: Instance | None) -> Instance | None:
         if self.state == "absent":
             return None
         self._check(world)
@@ -175,7 +174,7 @@ class Dnsmasq(Resource):
         process = {"started": "running", "stopped": "stopped"}.get(self.state) or (have.process if have else "stopped")
         return replace(wanted, process=process, leases=have.leases if have else None)
 
-    def _check(self, world: DnsmasqWorld) -> None:
+    def _check(self, world: ServedWorld) -> None:
         links = world.links
         links.require_netns("netns", self.netns)
         found = links.require_link("interface", self.netns, self.interface)
@@ -207,7 +206,7 @@ class Instance(Resource):
         return self.name
 
     @classmethod
-    def observed(cls, world: DnsmasqWorld, key: str) -> Instance | None:
+    def observed(cls, world: ServedWorld, key: str) -> Instance | None:
         return world.instances.get(key)
 
     def as_dict(self) -> dict[str, Any]:
@@ -242,38 +241,9 @@ class Instance(Resource):
         return steps + ([Step(verb, {"name": after.name}, after._line(verb))] if verb else [])
 
     def _line(self, verb: str) -> str:
-        """What a person would type."""
-        service, files = f"dnsmasq-{self.name}", f"{CONFIG}/{self.name}.* {leases(self.name)}"
-        if self.systemd:
-            unit = f"virtnet-{service}.service"
-            special = {
-                "install": f"systemctl enable {unit}",
-                "remove": f"systemctl disable --now {unit}; rm -r {files}",
-            }
-            return special.get(verb, f"systemctl {verb} {unit}")
-        pid = f"$(cut -d ' ' -f 1 /run/virtnet/services/{service}.pid)"
         start = f"dnsmasq --conf-file={config_file(self.name)}"
-        return {
-            "install": f"tee /etc/virtnet/services/{service}.json",
-            "start": start,
-            "stop": f"kill {pid}",
-            "restart": f"kill {pid}; {start}",
-            "reload": f"kill -HUP {pid}",
-            "remove": f"kill {pid}; rm -r {files}",
-        }[verb]
-
-
-class DnsmasqWorld:
-    """The instances of a host, and what those that are wanted come to there, apart from their processes."""
-
-    def __init__(self, instances: Mapping[str, Instance], wanted: Mapping[str, Instance], links: World):
-        self.instances = instances
-        self.wanted = wanted
-        self.links = links
-
-    @property
-    def missing(self) -> list[str]:
-        return self.links.missing
+        remove = f"rm -r {CONFIG}/{self.name}.* {leases(self.name)}"
+        return typed(f"dnsmasq-{self.name}", verb, self.systemd, start, remove)
 
 
 def config_file(name: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from .base import SpecError
+from .world import World
 
 #: The environment of each process says which service it is, and what it was started from.
 NAME_VARIABLE = "VIRTNET_SERVICE"
@@ -135,6 +137,37 @@ def instance_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", value):
         raise SpecError(f"name: '{value}' cannot name an instance; use letters, digits, '_' and '-'")
     return value
+
+
+def typed(service: str, verb: str, systemd: bool, start: str, remove: str) -> str:
+    """What a person would type: `start` is the process by hand, `remove` takes its files away."""
+    if systemd:
+        unit = f"virtnet-{service}.service"
+        special = {"install": f"systemctl enable {unit}", "remove": f"systemctl disable --now {unit}; {remove}"}
+        return special.get(verb, f"systemctl {verb} {unit}")
+    pid = f"$(cut -d ' ' -f 1 /run/virtnet/services/{service}.pid)"
+    return {
+        "install": f"tee /etc/virtnet/services/{service}.json",
+        "start": start,
+        "stop": f"kill {pid}",
+        "restart": f"kill {pid}; {start}",
+        "reload": f"kill -HUP {pid}",
+        "remove": f"kill {pid}; {remove}",
+    }[verb]
+
+
+class ServedWorld:
+    """What a supervisor keeps for the links of a host: what there is of it by name, and what those that are wanted come
+    to there, apart from their processes."""
+
+    def __init__(self, instances: Mapping[str, Any], wanted: Mapping[str, Any], links: World):
+        self.instances = instances
+        self.wanted = wanted
+        self.links = links
+
+    @property
+    def missing(self) -> list[str]:
+        return self.links.missing
 
 
 def _frozen(value: Any) -> Any:

@@ -11,6 +11,7 @@ and what `nft` or `iptables` gives it: ``parse``, ``script``, ``tool``, ``typed`
 from __future__ import annotations
 
 import shlex
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -64,7 +65,7 @@ class Table(Resource):
 
 
 @dataclass(frozen=True)
-class Entries(Resource):
+class Entries(Resource, ABC):
     """What a user lists for one place; what else is there stays, unless it is purged.
 
     A subclass gives ``argument_spec``, ``parse``, ``table`` (its kind of `Table`) and ``assembled``.
@@ -106,9 +107,9 @@ class Entries(Resource):
                 rulesets[family] = rules.spelled(world.spelling)
         return self.table(self.key, layout, rulesets) if rulesets else None
 
+    @abstractmethod
     def assembled(self, layout: ModuleType, family: str, there: Ruleset) -> Ruleset | None:
         """What is to be in a family's table, in place of what is `there`."""
-        raise NotImplementedError
 
 
 def ruleset(table: Table | None, family: str) -> Ruleset | None:

@@ -10,7 +10,8 @@ import pytest
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._plan import Change, plan
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.dnsmasq import Dnsmasq, DnsmasqWorld, Instance, service
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.dnsmasq import Dnsmasq, Instance, service
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.service import ServedWorld
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.world import Link, World
 
 DEFAULTS = {name: option.get("default") for name, option in Dnsmasq.argument_spec.items()} | {"supervisor": "auto"}
@@ -26,7 +27,7 @@ def parse(**options):
 
 def world(have=None, addresses=("192.168.4.1/24",), wanted=MADE):
     bridge = Link(1, "br-lab", "bridge", "", 1500, True, True, None, None, addresses=addresses)
-    return DnsmasqWorld({"lab": have} if have else {}, {"lab": wanted}, World({None: {"br-lab": bridge}}))
+    return ServedWorld({"lab": have} if have else {}, {"lab": wanted}, World({None: {"br-lab": bridge}}))
 
 
 def ops(changes):
