@@ -88,6 +88,21 @@ def host(new_host: Callable[[], Sandbox]) -> Sandbox:
     return new_host()
 
 
+@pytest.fixture(scope="module")
+def common_host() -> Iterator[Sandbox]:
+    """A host for all tests of a file, which leave it as they find it."""
+    with Sandbox(f"host-{os.getpid()}-{next(NUMBERS)}") as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def common_lan(common_host: Sandbox) -> Iterator[LanHost]:
+    """The LAN that ``common_host`` is plugged into."""
+    with LanHost(f"lan-{os.getpid()}-{next(NUMBERS)}") as lan:
+        lan.connect(common_host)
+        yield lan
+
+
 @pytest.fixture
 def lan(host: Sandbox) -> Iterator[LanHost]:
     """A LAN with web and name server; ``host`` is plugged into it by its ``uplink0``, 192.0.2.10."""

@@ -158,6 +158,7 @@ def test_the_hosts_way_out_is_kept(play: Player, host, lan: LanHost, probes):
     assert probes[0].ask("tcp", "2001:db8:f::9", 5300).client == "2001:db8:1::10"
 
 
+@pytest.mark.newest_end
 @pytest.mark.parametrize(
     ("options", "event"),
     [

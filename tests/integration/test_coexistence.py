@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from tests.integration.support import Player, fails
-from tests.integration.support.dhcp import lease, plug
-from tests.integration.support.other_firewalls import FIREWALLS, NFT_FIREWALL, legacy_rules, load
-from tests.integration.support.probe import Answer, Probe, make_network
+from tests.integration.support.dhcp import lease, plug, plugged
+from tests.integration.support.other_firewalls import FIREWALLS, NFT_FIREWALL, legacy_rules, load, loaded
+from tests.integration.support.probe import Answer, Probe, ask_all, make_network
 from tests.integration.support.rules import NFT, packet_rules, wrap
 from tests.sandbox import LanHost, Sandbox
+
+pytestmark = pytest.mark.newest_end
 
 LAN, LAN6 = LanHost.ADDRESS, LanHost.ADDRESS6
 HOST, HOST6 = "192.0.2.10", "2001:db8:1::10"
@@ -71,16 +73,36 @@ class Site:
     probes: dict[str, Probe]
 
     def reaches(self, who: str, whom: str, version: int = 4) -> bool:
-        own = {"host": [HOST, HOST6], "lan": [LAN, LAN6], **OWN}[whom]
-        return self.asks(who, own[version == 6].partition("/")[0]) == whom
+        return bool(self.reaching([(who, whom, version)]))
 
-    def asks(self, who: str, address: str, port: int = PORT, protocol: str = "tcp") -> str:
+    def reaching(self, pairs: Iterable[tuple[str, str, int]]) -> set[tuple[str, str, int]]:
+        """Those of (who, whom, IP version) that reach one another; all are asked at once."""
+        asked = list(pairs)
+        answers = ask_all([(self.probes[who], "tcp", _address(whom, v), PORT) for who, whom, v in asked])
+        return {
+            pair
+            for pair, said in zip(asked, answers, strict=True)
+            if isinstance(said, Answer) and said.server == pair[1]
+        }
+
+    def asks(self, who: str, address: str, port: int = PORT) -> str:
         """The name of who answers, or what came instead."""
-        said = self.probes[who].ask(protocol, address, port)
+        said = self.probes[who].ask("tcp", address, port)
         return said.server if isinstance(said, Answer) else said
 
-    def pairs(self) -> set[tuple[str, str]]:
-        return {(a, b) for a in self.probes for b in self.probes if a != b}
+    def pairs(self, *versions: int) -> set[tuple[str, str, int]]:
+        """Link-local addresses of the isolated network, which has no others of IPv6, are not asked for."""
+        return {
+            (a, b, version)
+            for version in versions
+            for a in self.probes
+            for b in self.probes
+            if a != b and (version == 4 or "back" not in (network_of(a), network_of(b)))
+        }
+
+
+def _address(whom: str, version: int) -> str:
+    return {"host": [HOST, HOST6], "lan": [LAN, LAN6], **OWN}[whom][version == 6].partition("/")[0]
 
 
 def network_of(name: str) -> str:
@@ -101,16 +123,11 @@ def may_reach(who: str, whom: str, closed: bool) -> bool:
     return ("lan" if on_lan else mine or who) in REACHED[its] or (its == "ext" and "lan" in REACHES[mine])
 
 
-@pytest.fixture
-def host_with_networks(play: Player, host: Sandbox, lan: LanHost) -> Sandbox:
+@pytest.fixture(scope="module")
+def site(play: Player, common_host: Sandbox, common_lan: LanHost) -> Iterator[Site]:
+    host, lan = common_host, common_lan
     # Twice, since forwarding is made to suit the uplink, which the first run has made a port of a bridge.
     play(host, [role()] * 2)
-    return host
-
-
-@pytest.fixture
-def site(host_with_networks: Sandbox, lan: LanHost) -> Iterator[Site]:
-    host = host_with_networks
     for each in (host, lan):
         # Else the kernel's limit for ICMP errors turns refusals into silence, which takes its time.
         each.run(["sysctl", "-w", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0"])
@@ -132,22 +149,6 @@ def site(host_with_networks: Sandbox, lan: LanHost) -> Iterator[Site]:
         yield Site(host, probes)
 
 
-def reached(site: Site, version: int) -> set[tuple[str, str]]:
-    """Link-local addresses of the isolated network, which has no others of IPv6, are not asked for."""
-    return {
-        (a, b) for a, b in site.pairs() if (version == 4 or network_of(b) != "back") and site.reaches(a, b, version)
-    }
-
-
-def promised(site: Site, version: int, closed: bool) -> set[tuple[str, str]]:
-    return {
-        (a, b)
-        for a, b in site.pairs()
-        if (version == 4 or "back" not in (network_of(a), network_of(b))) and may_reach(a, b, closed)
-    }
-
-
-@pytest.mark.newest_end
 @pytest.mark.parametrize(
     ("firewall", "br_netfilter"), [("docker", 1), ("docker", 0), ("ufw", 1), ("rejecting", 1), ("legacy", 1)], ids=str
 )
@@ -155,27 +156,25 @@ def test_promises_are_broken_by_another_firewall_and_kept_after_the_next_run(pla
     """Docker, or another, is started after the networks; and again, when it makes its chains anew."""
     host, closed = site.host, firewall in CLOSED
     host.run(["sysctl", "-w", *(f"net.bridge.bridge-nf-call-{ip}tables={br_netfilter}" for ip in ("ip", "ip6"))])
-    plug(host, "dhcp", "br-lab")
-    load(host, firewall)
-    for who, whom in (("lab1", "lan"), ("lan", "dmz1"), *((("back1", "back2"), ("ext1", "lan")) * br_netfilter)):
-        for version in (4,) if who == "back1" else (4, 6):
-            assert not site.reaches(who, whom, version), (who, whom, version)
-    if closed:
-        assert lease(host, "dhcp", tries=2) is None
+    asked = {("lab1", "lan"), ("lan", "dmz1"), *([("back1", "back2"), ("ext1", "lan")] * br_netfilter)}
+    broken = {(*pair, version) for pair in asked for version in (4, 6)} & site.pairs(4, 6)
+    with loaded(host, firewall), plugged(host, "dhcp", "br-lab"):
+        assert site.reaching(broken) == set()
+        if closed:
+            assert lease(host, "dhcp", tries=2) is None
 
-    repair, *more = changed(play(host, [role()] * 2))
-    assert (repair.commands[-1][-9:], more) == ("-j ACCEPT", [])
-    for version in (4, 6):
-        assert reached(site, version) == promised(site, version, closed)
-    assert site.asks("lan", HOST, 2222) == "lab1"
-    assert lease(host, "dhcp")["ip"].startswith("10.7.1.")
+        (repair,) = changed(play(host, [role()]))
+        assert repair.commands[-1].endswith("-j ACCEPT")
+        pairs = site.pairs(4, 6)
+        assert site.reaching(pairs) == {(a, b, version) for a, b, version in pairs if may_reach(a, b, closed)}
+        assert site.asks("lan", HOST, 2222) == "lab1"
+        assert lease(host, "dhcp")["ip"].startswith("10.7.1.")
 
-    load(host, firewall)
-    assert not site.reaches("lab1", "lan")
-    again, *more = changed(play(host, [role()] * 2))
-    assert again.commands == [line for line in repair.commands if line.startswith("ip")]
-    assert more == []
-    assert site.reaches("lab1", "lan")
+        load(host, firewall)
+        assert not site.reaches("lab1", "lan")
+        (again,) = changed(play(host, [role()]))
+        assert again.commands == [line for line in repair.commands if line.startswith("ip")]
+        assert site.reaches("lab1", "lan")
 
 
 # -- the module alone ----------------------------------------------------------------------------
@@ -230,6 +229,7 @@ def test_commands_can_be_typed(play: Player, host: Sandbox):
     assert packet_rules(host) == whole
 
 
+@pytest.mark.both_ends
 def test_what_is_not_needed_any_more_goes(play: Player, host: Sandbox):
     """The other firewall is taken away; then one comes whose chains have our rule too late."""
     load(host, "docker")
@@ -247,6 +247,7 @@ def test_what_is_not_needed_any_more_goes(play: Player, host: Sandbox):
     assert ([line.split()[4] for line in moved.commands], again.changed) == (["-D", "-I"], False)
 
 
+@pytest.mark.both_ends
 def test_in_a_namespace(play: Player, host: Sandbox):
     """Each namespace has chains of its own; purge knows them all."""
     host.run(["ip", "netns", "add", "r1"])

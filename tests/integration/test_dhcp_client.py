@@ -20,6 +20,8 @@ from tests.integration.support.links import link, links, network
 from tests.integration.support.systemd_host import SystemdHost
 from tests.sandbox import LanHost, Sandbox
 
+pytestmark = pytest.mark.newest_end
+
 LAN = {"name": "lan", "interface": "uplink0", "timeout": 15}
 RANGE = range(100, 110)
 LEASES = "/run/dhcp.leases"
@@ -126,6 +128,7 @@ def systemd_host() -> Iterator[Sandbox]:
 # -- what a lease gives -------------------------------------------------------------------------------
 
 
+@pytest.mark.both_ends
 def test_an_interface_gets_address_and_default_route(play, host, served):
     done = run(play, host, {**LAN, "hostname": "hv1"})
     (given,) = done["leases"]
@@ -187,6 +190,7 @@ def test_classless_static_routes_replace_the_router(play, host, served):
     assert "198.51.100.7 dev uplink0 proto dhcp scope link" in shown
 
 
+@pytest.mark.both_ends
 def test_inside_a_namespace_and_on_the_host_at_once(play, host, served):
     host.run(["ip", "link", "add", "br0", "type", "bridge"])
     host.run(["ip", "link", "set", "br0", "up"])
@@ -218,6 +222,7 @@ def test_check_mode_says_what_it_would_do_and_does_nothing(play, host, served):
     assert (done.commands, done["after"]) == (would.commands, would["after"])
 
 
+@pytest.mark.both_ends
 def test_removal_leaves_nothing_and_releases_the_lease(play, host, served):
     serve(served, "--dhcp-option=option:mtu,1400")
     # Somebody else's.
@@ -315,6 +320,7 @@ def test_what_cannot_be_is_refused_before_anything_changes(play, host, served):
 # -- systemd ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_ends
 def test_under_systemd_it_comes_back_by_itself_and_after_a_reboot(play, systemd_host):
     host = systemd_host
     made = run(play, host, LAN)
@@ -370,7 +376,6 @@ def changed(results: list[TaskResult]) -> list[str]:
     return [result.task for result in results if result.changed]
 
 
-@pytest.mark.newest_end
 def test_a_bridged_network_whose_host_has_its_address_by_dhcp(play, host, lan):
     serve(lan)
     # As a DHCP client on the NIC, which has ended since, left it.

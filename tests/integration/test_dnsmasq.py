@@ -18,6 +18,8 @@ from tests.integration.support.dhcp import await_lines, lease, make_bridge, plug
 from tests.integration.support.systemd_host import SystemdHost
 from tests.sandbox import Sandbox
 
+pytestmark = pytest.mark.newest_end
+
 LAB = {
     "name": "lab",
     "interface": "br-lab",
@@ -89,6 +91,7 @@ def systemd_lab() -> Iterator[Sandbox]:
 # -- what guests get ------------------------------------------------------------------------------
 
 
+@pytest.mark.both_ends
 def test_a_guest_gets_what_the_options_say(play, lab):
     options = {"mtu": 1400, "dhcp_options": [{"option": "ntp-server", "value": ["192.168.4.5", "192.168.4.6"]}]}
     run(play, lab, {**LAB, **options})
@@ -166,6 +169,7 @@ def test_guests_learn_their_ipv6_prefix_from_router_advertisements(play, lab):
 # -- instances beside one another -------------------------------------------------------------------
 
 
+@pytest.mark.both_ends
 def test_two_networks_are_served_side_by_side(play, lab):
     make_bridge(lab, "br-back", BACK["addresses"])
     plug(lab, "db1", "br-back")
@@ -174,6 +178,7 @@ def test_two_networks_are_served_side_by_side(play, lab):
     assert lease(lab, "db1")["ip"].startswith("10.9.0.")
 
 
+@pytest.mark.both_ends
 def test_an_instance_inside_a_namespace_may_have_the_same_addresses(play, lab):
     lab.run(["ip", "netns", "add", "r1"])
     make_bridge(lab, "br-lab", LAB["addresses"], netns="r1")
@@ -232,6 +237,7 @@ def test_check_mode_says_what_it_would_do_and_does_nothing(play, lab):
     assert (done.commands, done["after"]) == (would.commands, would["after"])
 
 
+@pytest.mark.both_ends
 def test_a_new_reservation_restarts_nothing(play, lab):
     run(play, lab, LAB)
     before = pid(lab)
@@ -312,6 +318,7 @@ def test_stopped_present_and_started(play, lab):
     assert running(lab) == 0
 
 
+@pytest.mark.both_ends
 def test_a_removed_instance_leaves_nothing(play, lab):
     before = state(lab)
     run(play, lab, {**LAB, "reservations": [WEB1]})
@@ -434,6 +441,7 @@ exec /usr/sbin/dnsmasq "$@"
 # -- systemd ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_ends
 def test_under_systemd_it_serves_and_comes_back_after_a_reboot(play, systemd_lab):
     host = systemd_lab
     made = run(play, host, {**LAB, "reservations": [WEB1, WEB2]})

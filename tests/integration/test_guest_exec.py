@@ -17,6 +17,8 @@ from tests.integration.support.examples import examples
 from tests.integration.support.guest import Guest
 from tests.sandbox import Sandbox
 
+pytestmark = pytest.mark.newest_end
+
 
 @pytest.fixture(scope="module")
 def host():
@@ -51,6 +53,7 @@ def test_a_guest_that_boots_is_waited_for(play, host, web1):
     assert result.changed
 
 
+@pytest.mark.both_ends
 def test_output_input_and_times(play, host, web1):
     script = "cat; echo to stderr >&2; printf '\\377'"
     (result,) = play(host, [execute("sh", "-c", script, stdin="one\ntwo\n")])
@@ -107,6 +110,7 @@ def test_check_mode_runs_nothing(play, host, web1):
     web1.run("test", "-e", "/tmp/ran", rc=1)
 
 
+@pytest.mark.both_ends
 def test_several_commands_run_at_once_and_are_told_in_order(play, host, web1, web2):
     guests = ["web1", "web2", "web1", "web2"]
     naps = [{"name": name, "argv": ["sh", "-c", f"sleep 3; echo {name} {n}"]} for n, name in enumerate(guests)]

@@ -11,6 +11,8 @@ import pytest
 from tests.integration.support.hypervisor import ADDRESS, IDLE, bootable, inside, left_over, prepare
 from tests.integration.support.rules import packet_rules
 
+pytestmark = pytest.mark.newest_end
+
 NETWORKS = [{"name": "lab", "model": "nat", "subnet": "192.0.2.0/24"}]
 GUESTS = [
     {"name": "web1", "nics": [{"network": "lab", "address": "192.0.2.11"}]},

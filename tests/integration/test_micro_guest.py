@@ -16,6 +16,8 @@ import pytest
 from tests.integration.support import fails
 from tests.integration.support.examples import examples
 
+pytestmark = pytest.mark.newest_end
+
 DEST = "/var/lib/virtnet/images/micro"
 NAMES = ["initrd.img", "manifest.json", "vmlinuz"]
 

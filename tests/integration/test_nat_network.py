@@ -13,6 +13,8 @@ import pytest
 from tests.integration.support import Player
 from tests.sandbox import Sandbox
 
+pytestmark = pytest.mark.newest_end
+
 ROLE = "virtnet.qemu.nat_network"
 GUESTS = [
     {"name": "web1", "nics": [{"network": "net0", "address": "10.9.0.11"}]},

@@ -17,6 +17,8 @@ from tests.integration.support.examples import examples
 from tests.integration.support.rules import NFT, load_foreign_rules, packet_rules, wrap
 from tests.sandbox import Sandbox
 
+pytestmark = pytest.mark.newest_end
+
 BACKENDS = ["nftables", "iptables"]
 MASQUERADE = {"name": "out", "action": "masquerade", "source": "192.168.4.0/24", "destination": "!192.168.4.0/24"}
 DNAT = {"name": "ssh", "action": "dnat", "protocol": "tcp", "destination_port": "2222", "to_address": "192.168.4.11"}
@@ -86,6 +88,7 @@ def backend(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.mark.both_ends
 def test_every_form_is_recognised_in_any_order_without_a_question_to_the_tool(play: Player, host: Sandbox, backend):
     shuffled = random.Random(1).sample(FORMS, len(FORMS))
     # Whoever unshares here asks how the host prints rules, which these versions are not to need.
@@ -289,6 +292,7 @@ def test_missing_programs_and_files_are_named(play: Player, host: Sandbox):
     assert without.changed
 
 
+@pytest.mark.both_ends
 def test_in_a_namespace(play: Player, host: Sandbox, backend):
     before = packet_rules(host)
     inside = [{**MASQUERADE, "netns": "r1"}, {**DNAT, "netns": "r1"}]

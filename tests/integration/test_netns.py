@@ -59,7 +59,8 @@ def test_every_option_is_made_then_changed_in_place_and_the_commands_do_the_same
     assert sysctls(host, "r1") == ["1", "0", *AS_READ[2:]]
     assert "inside" in links(host, "r1")
     # Nothing of the host's own was touched.
-    assert {fact: network(host)[fact] for fact in of_host} == of_host
+    now = network(host)
+    assert {fact: now[fact] for fact in of_host} == of_host
     twin = new_host()
     replay(twin, made.commands)
     ip(twin, "-n", "r1", "link", "add", "inside", "address", "52:54:00:00:00:01", "type", "bridge")

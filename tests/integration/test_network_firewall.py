@@ -18,9 +18,11 @@ import pytest
 from tests.integration.support import Player, fails
 from tests.integration.support.dhcp import lease, plug
 from tests.integration.support.examples import examples
-from tests.integration.support.probe import Answer, Probe, forward_packets, make_network
+from tests.integration.support.probe import Answer, Probe, ask_all, forward_packets, make_network
 from tests.integration.support.rules import NFT, load_foreign_rules, packet_rules, wrap
 from tests.sandbox import LanHost, Sandbox
+
+pytestmark = pytest.mark.newest_end
 
 BACKENDS = ["nftables", "iptables"]
 LAN = {4: LanHost.ADDRESS, 6: LanHost.ADDRESS6}
@@ -145,7 +147,6 @@ def may_reach(who: str, whom: str) -> bool:
     return who in REACHED[network_of(whom).removesuffix("-too")]
 
 
-@pytest.mark.newest_end
 @pytest.mark.parametrize(("backend", "br_netfilter"), [("nftables", 0), ("nftables", 1), ("iptables", 1)], ids=str)
 def test_each_model_keeps_its_promise(play: Player, site: Site, backend, br_netfilter):
     """The design's truth table, between everyone there is, of every network of every model on one host.
@@ -169,11 +170,13 @@ def test_each_model_keeps_its_promise(play: Player, site: Site, backend, br_netf
     for version in (4, 6):
         targets = everywhere(version)
         for protocol in ("tcp", "udp"):
-            reached = {(a, b) for a in targets for b in targets if a != b and site.asks(a, targets[b], protocol) == b}
+            pairs = [(a, b) for a in targets for b in targets if a != b]
+            said = ask_all([(site.probes[a], protocol, targets[b], PORT) for a, b in pairs])
+            answers = zip(pairs, said, strict=True)
+            reached = {(a, b) for (a, b), each in answers if isinstance(each, Answer) and each.server == b}
             assert reached == {(a, b) for a in targets for b in targets if a != b and may_reach(a, b)}
 
 
-@pytest.mark.newest_end
 def test_what_is_not_allowed_is_rejected_at_once(play: Player, site: Site, backend):
     play(site.host, [firewalls(backend, *map(wanted, NUMBERS))])
     for (protocol, version), answer in REJECTED.items():
@@ -184,7 +187,6 @@ def test_what_is_not_allowed_is_rejected_at_once(play: Player, site: Site, backe
         assert site.asks("host", address("isolated", 11, version), protocol) == REJECTED_HOST[protocol, version]
 
 
-@pytest.mark.newest_end
 def test_forwards_lead_into_a_nat_network_and_nothing_else_does(play: Player, site: Site, backend):
     forward = {"network": "nat", "action": "dnat", "protocol": "tcp", "destination_port": "2222", "to_port": str(PORT)}
     rules = [
@@ -210,7 +212,6 @@ def test_forwards_lead_into_a_nat_network_and_nothing_else_does(play: Player, si
         assert site.asks("lan", address("nat", 11, version)) == "Connection refused"
 
 
-@pytest.mark.newest_end
 def test_nothing_leaves_a_nat_network_with_an_address_of_its_own(play: Player, site: Site, backend):
     """A guest sends from an address outside its subnet, and in the middle of a connection nobody knows."""
     rules = {"name": "out", "network": "nat", "action": "masquerade", "source": subnet("nat", 4)}
@@ -276,6 +277,7 @@ def test_the_host_serves_addresses_and_names_and_no_more_where_it_is_not_to_be_r
             assert site.asks("host", address("isolated-too", 11, version), protocol) == "iso-too.11"
 
 
+@pytest.mark.both_ends
 def test_check_mode_says_what_a_run_does_and_does_nothing(play: Player, host: Sandbox, backend):
     load_foreign_rules(host)
     before = host.snapshot()
@@ -289,6 +291,7 @@ def test_check_mode_says_what_a_run_does_and_does_nothing(play: Player, host: Sa
     assert "10.9.1.0/24" in done["diff"]["after"]
 
 
+@pytest.mark.both_ends
 def test_rules_of_others_are_untouched_and_nothing_of_ours_stays(play: Player, host: Sandbox, backend):
     load_foreign_rules(host)
     before = packet_rules(host)

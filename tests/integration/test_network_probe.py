@@ -19,6 +19,8 @@ from tests.integration.support.rules import wrap
 from tests.integration.test_faults import holder
 from tests.sandbox import LanHost, Sandbox
 
+pytestmark = pytest.mark.newest_end
+
 NAT = [{"name": f"nat{n}", "model": "nat", "subnet": f"10.9.{n}.0/24"} for n in range(2)]
 LAN = [{"address": LanHost.ADDRESS, "name": "router"}, {"address": LanHost.ADDRESS, "port": 80}]
 
@@ -56,6 +58,7 @@ def seen(result: TaskResult, network: str) -> dict[str, tuple[str, str, bool | N
     }
 
 
+@pytest.mark.both_ends
 def test_nat_networks_made_by_the_role_keep_every_promise(play: Player, host: Sandbox, lan: LanHost) -> None:
     play(host, [make_nat(NAT)])
     before = network(host)
@@ -107,9 +110,7 @@ def test_each_broken_promise_is_found(play: Player, host: Sandbox, lan: LanHost)
     """One after the other on one host; only the checks that it is about fail."""
     entries = [*map(probed_nat, NAT)]
     # What is not broken is asked with more patience than what is.
-    steps = [
-        (damage, probe(*entries, dhcp_timeout=8), shell(RESTORE), make_nat(NAT)) for damage, _failing in BREAKS.values()
-    ]
+    steps = [(damage, probe(*entries, dhcp_timeout=8), shell(RESTORE)) for damage, _failing in BREAKS.values()]
     results = play(host, [make_nat(NAT), shell(SAVE), *(task for step in steps for task in step)])
     probed = [result for result in results if "table" in result]
     failing = {
@@ -151,6 +152,7 @@ def test_a_run_that_was_killed_leaves_nothing_for_long(play: Player, host: Sandb
     assert host.path(LEASES).read_text() == ""
 
 
+@pytest.mark.both_ends
 def test_kept_probes_go_when_asked_to(play: Player, host: Sandbox, lan: LanHost) -> None:
     play(host, [make_nat(NAT)])
     before = network(host)

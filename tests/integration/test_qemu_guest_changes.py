@@ -29,6 +29,8 @@ from tests.integration.support.hypervisor import (
     wait_end,
 )
 
+pytestmark = pytest.mark.newest_end
+
 NIC = {"bridge": "br-lab"}
 DISK = {"file": "a.qcow2", "size": "1M"}
 SCRIPT = '#!/bin/sh\necho "{what} $1 $(id -un) $(cat /sys/class/net/$1/operstate)" >> /run/said\n'
@@ -51,6 +53,7 @@ def script(host, path, text):
     return path
 
 
+@pytest.mark.both_ends
 def test_many_guests_are_one_transaction(play, host):
     several = [{"name": f"g{n}", **IDLE, "nics": [NIC]} for n in range(3)]
     seed, display = {"hostname": "x"}, {"type": "vnc", "password": "sesame"}
@@ -72,6 +75,7 @@ def test_many_guests_are_one_transaction(play, host):
     assert left_over(host) == []
 
 
+@pytest.mark.both_ends
 def test_a_running_guest_that_is_changed(play, host):
     host.run(["ip", "link", "add", "br-back", "type", "bridge"])
     old = {**IDLE, "nics": [NIC], "seed": {"hostname": "x"}}

@@ -26,6 +26,8 @@ from tests.integration.support.hypervisor import (
 )
 from tests.integration.support.systemd_host import SystemdHost
 
+pytestmark = pytest.mark.newest_end
+
 LAB = {"bridge": "br-lab", "id": "lab"}
 BACK = {"bridge": "br-back", "id": "back"}
 BACK_ADDRESS = "198.51.100.1"
@@ -70,6 +72,7 @@ def ping(host, address):
     return inside(host, "web1", "ping", "-c1", "-W10", address)
 
 
+@pytest.mark.both_ends
 def test_nics_come_move_and_go(play, host, micro_cloud_image):
     options = bootable(
         host, micro_cloud_image, f"ip={GUEST_ADDRESS}::{ADDRESS}:24::eth0:none ip=eth1:none ip=eth2:none"

@@ -15,6 +15,8 @@ import pytest
 from tests.integration.support import fails
 from tests.integration.support.hypervisor import IDLE, guest, guests, left_over, offer_tun, prepare
 
+pytestmark = pytest.mark.newest_end
+
 NIC = {"bridge": "br-lab"}
 MAC = "52:54:00:00:00:01"
 QEMU_IMAGE = "/var/lib/virtnet/images/good.qcow2"

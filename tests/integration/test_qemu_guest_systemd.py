@@ -23,6 +23,8 @@ from tests.integration.support.hypervisor import (
 )
 from tests.integration.support.systemd_host import SystemdHost
 
+pytestmark = pytest.mark.newest_end
+
 UNIT = "virtnet-guest-web1.service"
 NIC = {"bridge": "br-lab"}
 
@@ -39,6 +41,7 @@ def state(host):
     return host.run(["systemctl", "show", "--property=ActiveState", "--value", UNIT]).stdout.strip()
 
 
+@pytest.mark.both_ends
 def test_a_guest_is_a_unit_with_its_taps(play, host, micro_cloud_image):
     options = {**bootable(host, micro_cloud_image), "nics": [NIC, {**NIC, "queues": 2}]}
     first, again = play(host, [guest(**options), guest(**options)])

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from tests.sandbox import Sandbox
 
@@ -31,6 +32,15 @@ def plug(host: Sandbox, guest: str, bridge: str, mac: str | None = None, netns: 
     )
     if mac:
         host.run(["ip", "-n", guest, "link", "set", "eth0", "address", mac])
+
+
+@contextmanager
+def plugged(host: Sandbox, guest: str, bridge: str) -> Iterator[None]:
+    plug(host, guest, bridge)
+    try:
+        yield
+    finally:
+        host.run(["ip", "netns", "delete", guest])
 
 
 def up(host: Sandbox, guest: str) -> None:

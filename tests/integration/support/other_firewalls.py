@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tests.sandbox import Sandbox
 
 TOOLS = ("iptables", "ip6tables")
@@ -129,6 +132,17 @@ def load(host: Sandbox, firewall: str) -> None:
     """Put the rules in place as the program does at its start: all anew."""
     for tool, listing in FIREWALLS[firewall].items():
         host.run([f"{tool}-restore"], input=listing)
+
+
+@contextmanager
+def loaded(host: Sandbox, firewall: str) -> Iterator[None]:
+    """Afterwards, all rules of the tools are gone."""
+    load(host, firewall)
+    try:
+        yield
+    finally:
+        for tool in FIREWALLS[firewall]:
+            host.run([f"{tool}-restore"], input="*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n")
 
 
 def legacy_rules(host: Sandbox) -> list[str]:

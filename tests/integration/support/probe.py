@@ -47,8 +47,14 @@ class Probe:
         self._process.communicate()
 
     def _do(self, **request: Any) -> Any:
+        self._tell(**request)
+        return self._said()
+
+    def _tell(self, **request: Any) -> None:
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
+
+    def _said(self) -> Any:
         return json.loads(self._process.stdout.readline())
 
     def serve(self, *ports: int) -> None:
@@ -62,8 +68,26 @@ class Probe:
 
         :param source: own address; :param source_port: own port; :param keep: name of a connection to be used again
         """
-        said = self._do(do="ask", protocol=protocol, address=address, port=port, **options)
-        return said if isinstance(said, str) else Answer(*said)
+        return _answer(self._do(do="ask", protocol=protocol, address=address, port=port, **options))
+
+
+def ask_all(questions: Sequence[tuple[Probe, str, str, int]]) -> list[Answer | str]:
+    """The answers to all (who, protocol, address, port), in order, asked at once: silences are waited for together."""
+    by_probe: dict[Probe, list[int]] = {}
+    for number, (probe, *_what) in enumerate(questions):
+        by_probe.setdefault(probe, []).append(number)
+    for probe, numbers in by_probe.items():
+        probe._tell(do="ask_all", questions=[questions[number][1:] for number in numbers])
+    said = {
+        number: answer
+        for probe, numbers in by_probe.items()
+        for number, answer in zip(numbers, probe._said(), strict=True)
+    }
+    return [_answer(said[number]) for number in range(len(questions))]
+
+
+def _answer(said: Any) -> Answer | str:
+    return said if isinstance(said, str) else Answer(*said)
 
 
 def forward_packets(host: Sandbox) -> None:

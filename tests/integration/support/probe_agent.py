@@ -14,6 +14,8 @@ import json
 import socket
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 #: The size of struct in6_pktinfo, ipv6(7).
 PACKET_INFO = 20
@@ -94,11 +96,19 @@ def ask(
             client.close()
 
 
+def ask_all(questions: list[list]) -> list:
+    """The answers to all, asked at once: silences are waited for together."""
+    with ThreadPoolExecutor(len(questions)) as pool:
+        return list(pool.map(lambda question: ask(*question), questions))
+
+
+DEEDS = {"serve": partial(serve, sys.argv[1]), "ask": ask, "ask_all": ask_all}
+
+
 def main() -> None:
-    name = sys.argv[1]
     for line in sys.stdin:
         request = json.loads(line)
-        result = serve(name, **request) if request.pop("do") == "serve" else ask(**request)
+        result = DEEDS[request.pop("do")](**request)
         print(json.dumps(result), flush=True)
 
 
