@@ -20,7 +20,8 @@ from .copy import make_copy
 # What pip's bootstrap script is called in the cache of ansible-test: 2.19's name, and 2.21's.
 BOOTSTRAP_SCRIPTS = ("get_pip_24_2.py", "get_pip_25_2.py")
 # Tests at once: each integration test has hosts of its own, and one with guests takes 1 GiB at most.
-WORKERS = min(os.cpu_count() or 1, 4)
+# One more than cores, since they wait for leases, silence and guests that boot.
+WORKERS = min((os.cpu_count() or 1) + 1, 4)
 
 
 def _python(role: str) -> str:

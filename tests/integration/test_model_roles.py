@@ -15,11 +15,17 @@ from tests.integration.support.dhcp import lease, plug
 from tests.integration.support.links import addresses, link, links, network
 from tests.sandbox import LanHost, Sandbox
 
-ROLES = {
-    "isolated": {"subnet": "10.9.0.0/24"},
-    "routed": {"subnet": "10.9.0.0/24"},
-    "nat": {"subnet": "10.9.0.0/24"},
-    "bridged": {"uplink": "uplink0"},
+NETWORKS = [
+    {"name": "isolated", "model": "isolated", "subnet": "10.9.0.0/24"},
+    {"name": "routed", "model": "routed", "subnet": "10.9.1.0/24"},
+    {"name": "nat", "model": "nat", "subnet": "10.9.2.0/24", "address": "10.9.2.254", "bridge": "virbr9"}
+    | {"forwards": [{"port": 8080, "guest": "web1", "guest_port": 80}, {"port": "9000-9010", "guest": "web1"}]}
+    | {"nat_address": "192.0.2.10", "domain": "lab.test", "mtu": 1400, "stp": True},
+    {"name": "bridged", "model": "bridged", "uplink": "uplink0"},
+]
+INVENTORY = {
+    "virtnet_networks": NETWORKS,
+    "virtnet_guests": [{"name": "web1", "nics": [{"network": "nat", "address": "10.9.2.11"}]}],
 }
 ROUTER = {
     "virtual_router_uplink": "uplink0",
@@ -41,36 +47,31 @@ def changed(results: list[Any]) -> list[str]:
     return [result.task for result in results if result.changed]
 
 
-def the_life_of(play: Player, host: Sandbox, name: str, variables: dict[str, Any]) -> dict[str, Any]:
-    """Make it, twice, and remove it; returns the host's links in between."""
-    before = network(host)
-    assert changed(play(host, [role(name, variables)], check=True))
-    assert network(host) == before
-    play(host, [role(name, variables)])
-    made = links(host)
-    assert changed(play(host, [role(name, variables)])) == []
-    play(host, [role(name, variables, "teardown"), FORWARDING])
-    assert network(host) == before
-    return made
-
-
 @pytest.mark.usefixtures("lan")
-@pytest.mark.parametrize("model", ROLES)
-def test_a_role_for_each_model(play: Player, host: Sandbox, model):
-    entry = {"name": "net", "model": model, **ROLES[model]}
-    # The role takes its own out of the inventory's.
-    others = [{"name": "other", "model": other, **ROLES[other]} for other in ROLES if other != model]
-    made = the_life_of(play, host, f"{model}_network", {"virtnet_networks": [entry, *others]})
-    assert "br-net" in made and "br-other" not in made
+def test_a_role_for_each_model(play: Player, host: Sandbox):
+    """Each takes its own out of the inventory's networks."""
+    roles = [f"{entry['name']}_network" for entry in NETWORKS]
+    bridges = {name: entry.get("bridge", f"br-{entry['name']}") for name, entry in zip(roles, NETWORKS, strict=True)}
+    before = network(host)
+    assert len(changed(play(host, [role(name, INVENTORY) for name in roles], check=True))) > len(roles)
+    assert network(host) == before
+    for number, name in enumerate(roles, 1):
+        play(host, [role(name, INVENTORY)])
+        assert set(bridges.values()) & set(links(host)) == {bridges[made] for made in roles[:number]}
+    assert changed(play(host, [role(name, INVENTORY) for name in roles])) == []
+    play(host, [*(role(name, INVENTORY, "teardown") for name in reversed(roles)), FORWARDING])
+    assert network(host) == before
 
 
 @pytest.mark.usefixtures("lan")
 def test_a_virtual_router_between_two_bridges(play: Player, host: Sandbox):
-    made = the_life_of(play, host, "virtual_router", ROUTER)
-    assert {"br-ex", "br-in"} <= set(made)
-    assert addresses(made["br-ex"]) == ["192.0.2.10/24", "2001:db8:1::10/64"]
-
+    before = network(host)
+    assert changed(play(host, [role("virtual_router", ROUTER)], check=True))
+    assert network(host) == before
     play(host, [role("virtual_router", ROUTER)])
+    assert addresses(link(host, "br-ex")) == ["192.0.2.10/24", "2001:db8:1::10/64"]
+    assert changed(play(host, [role("virtual_router", ROUTER)])) == []
+
     plug(host, "web1", "br-in")
     got = lease(host, "web1")
     assert got["router"] == "10.9.0.1"
@@ -79,3 +80,7 @@ def test_a_virtual_router_between_two_bridges(play: Player, host: Sandbox):
     host.run(["ip", "-n", "web1", "-batch", "-"], input="\n".join(lines) + "\n")
     url = f"http://{LanHost.ADDRESS}/from-web1"
     assert "192.0.2.51" in host.run(["ip", "netns", "exec", "web1", "busybox", "wget", "-qO-", url]).stdout
+
+    host.run(["ip", "netns", "delete", "web1"])
+    play(host, [role("virtual_router", ROUTER, "teardown"), FORWARDING])
+    assert network(host) == before

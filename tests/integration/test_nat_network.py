@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role nat_network. What guests see of such a network is shown by the quick start (tests/quickstart)."""
+"""The role nat_network: many networks, and mistakes. Its life is shown beside the other roles': test_model_roles.py."""
 
 from __future__ import annotations
 
@@ -31,31 +31,6 @@ def role(entries: list[dict[str, Any]], tasks_from: str = "main") -> dict[str, A
         "ansible.builtin.include_role": {"name": ROLE, "tasks_from": tasks_from},
         "vars": {"nat_network_list": entries, "nat_network_guests": GUESTS},
     }
-
-
-def changed(results: list[Any]) -> list[str]:
-    return [result.task for result in results if result.changed]
-
-
-def test_made_once_and_removed_without_a_trace(host: Sandbox, play: Player) -> None:
-    forwards = [{"port": 8080, "guest": "web1", "guest_port": 80}, {"port": "9000-9010", "guest": "web1"}]
-    entries = networks(3)
-    entries[0] |= {"forwards": forwards, "domain": "lab.test", "mtu": 1400}
-    entries[1] |= {"dhcp": False, "nat_address": "192.0.2.10"}
-    entries[2] |= {"dhcp": False, "dns": False, "bridge": "virbr9", "address": "10.9.2.254", "stp": True}
-    before = host.snapshot()
-
-    assert changed(play(host, [role(entries)], check=True))
-    assert host.snapshot() == before
-    assert changed(play(host, [role(entries)]))
-    assert {"br-net0", "br-net1", "virbr9"} <= {link["ifname"] for link in host.snapshot()["links"]}
-    assert changed(play(host, [role(entries)])) == []
-
-    play(host, [role(entries, "teardown"), {"virtnet.qemu.sysctl": {"name": "net.ipv4.ip_forward", "state": "absent"}}])
-    after = host.snapshot()
-    for subject in ("links", "routes", "nftables", "processes", "sysctls"):
-        assert after[subject] == before[subject]
-    assert changed(play(host, [role(entries, "teardown")])) == []
 
 
 def test_as_many_tasks_for_fifty_networks_as_for_one(host: Sandbox, play: Player) -> None:
