@@ -58,6 +58,12 @@ options:
     description: Guests may reach a DNS server on the host even without O(host_access).
     type: bool
     default: false
+  tftp: &tftp
+    description:
+      - Guests may reach a TFTP server on the host even without O(host_access).
+      - It must answer from the port that it is asked on, as that of M(virtnet.qemu.dnsmasq) does.
+    type: bool
+    default: false
   host_access: &host_access
     description:
       - Guests may reach the host, and the host its guests.
@@ -101,6 +107,7 @@ options:
       subnets: *subnets
       dhcp: *dhcp
       dns: *dns
+      tftp: *tftp
       host_access: *host_access
       state: *state
 requirements:

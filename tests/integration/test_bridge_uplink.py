@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.integration.support import Player, fails
+from tests.integration.support.examples import examples
 from tests.integration.support.links import BY_ITSELF, addresses, ip, link, links, network, replay
 from tests.integration.support.probe import Probe
 from tests.integration.test_faults import holder
@@ -334,6 +335,19 @@ def test_inside_a_namespace_with_odd_names(play: Player, host, lan: LanHost):
     options = {"name": bridge_name, "netns": "r1", "uplink": link_name}
     made, again, gone = play(host, [bridge(**options), bridge(**options), bridge(**options, state="absent")])
     assert made.changed and not again.changed and gone.changed
+    assert network(host) == before
+
+
+@pytest.mark.newest_end
+def test_examples_run_and_run_again(play: Player, host: Sandbox):
+    ip(host, "link", "add", "enp3s0", "type", "veth", "peer", "name", "far")
+    replay(host, ["ip link set far up", "ip link set enp3s0 up", "ip address add 192.0.2.10/24 dev enp3s0"])
+    replay(host, ["ip route add default via 192.0.2.1"])
+    before = network(host)
+    tasks = examples("bridge")
+    results = play(host, [task for task in tasks for _run in range(2)])
+    assert [result.changed for result in results] == [True, False] * len(tasks)
+    play(host, [bridge(config=[], purge=True)])
     assert network(host) == before
 
 

@@ -249,20 +249,30 @@ def start_dhcp(host: Sandbox, network: str) -> None:
         ["dnsmasq", "--conf-file=/dev/null", "--port=0", "--user=root", f"--pid-file=/run/{network}.pid"]
         + [f"--interface=br{NUMBERS[network]}", "--except-interface=lo", "--bind-interfaces", "--no-ping"]
         + [f"--dhcp-range={one},{one}", f"--dhcp-leasefile=/run/{network}.leases", "--dhcp-authoritative"]
+        + ["--enable-tftp", "--tftp-single-port", "--tftp-root=/etc"]
     )
+
+
+def fetched(host: Sandbox, guest: str, server: str) -> str:
+    """A file of the server, or nothing."""
+    get = ["busybox", "tftp", "-g", "-r", "hostname", "-l", "/dev/stdout", server]
+    return host.run(["ip", "netns", "exec", guest, *get], check=False).stdout
 
 
 def test_the_host_serves_addresses_and_names_and_no_more_where_it_is_not_to_be_reached(play, site: Site, backend):
     """By DHCP from real clients, by DNS from a server on the host."""
     closed = [
         wanted("nat", host_access=False, dhcp=True, dns=True),
-        wanted("isolated", dhcp=True),
+        wanted("isolated", dhcp=True, tftp=True),
         wanted("isolated-too", host_access=True),
     ]
     play(site.host, [firewalls(backend, *closed)])
     site.probes["host"].serve(53)
-    for network, guest in (("nat", "nat.dhcp"), ("isolated", "iso.dhcp")):
+    for network in ("nat", "isolated"):
         start_dhcp(site.host, network)
+    assert fetched(site.host, "iso.11", address("isolated", 1, 4)) == site.host.path("/etc/hostname").read_text()
+    assert fetched(site.host, "nat.11", address("nat", 1, 4)) == ""
+    for network, guest in (("nat", "nat.dhcp"), ("isolated", "iso.dhcp")):
         plug(site.host, guest, f"br{NUMBERS[network]}")
         assert lease(site.host, guest)["ip"] == address(network, 77, 4)
     for version in (4, 6):

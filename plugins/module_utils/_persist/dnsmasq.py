@@ -78,7 +78,9 @@ def _dhcp(want: Dnsmasq) -> list[str]:
 def _boot(want: Dnsmasq) -> list[str]:
     """For guests that boot from the network; without a server's name it is this one."""
     lines = [f"dhcp-boot={want.boot_file}"] if want.boot_file else []
-    return lines + (["enable-tftp", f"tftp-root={want.tftp_root}"] if want.tftp_root else [])
+    # By one port, so that a firewall knows what belongs together.
+    tftp = ["enable-tftp", "tftp-single-port", f"tftp-root={want.tftp_root}"]
+    return lines + (tftp if want.tftp_root else [])
 
 
 def _lease_max(want: Dnsmasq) -> int:

@@ -22,6 +22,7 @@ ARGUMENT_SPEC = {
     "subnets": {"type": "list", "elements": "str", "default": []},
     "dhcp": {"type": "bool", "default": False},
     "dns": {"type": "bool", "default": False},
+    "tftp": {"type": "bool", "default": False},
     "host_access": {"type": "bool"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
@@ -53,6 +54,7 @@ class NetworkFirewall(Resource):
     subnets: tuple[str, ...] = ()
     dhcp: bool = False
     dns: bool = False
+    tftp: bool = False
     host_access: bool = False
     state: str = "present"
     backend: str = "auto"
@@ -94,6 +96,7 @@ def _complete(known: NetworkFirewall, params: dict[str, Any]) -> NetworkFirewall
         subnets=tuple(sorted({address.network("subnets", s) for s in params["subnets"]})),
         dhcp=params["dhcp"],
         dns=params["dns"],
+        tftp=params["tftp"],
         host_access=params["model"] != "isolated" if host_access is None else host_access,
     )
 
@@ -119,6 +122,8 @@ def _to_host(network: NetworkFirewall) -> Iterator[PacketRule]:
         yield PacketRule("accept", 6, protocol="udp", destination_port="547")
     if network.dns:
         yield from (PacketRule("accept", protocol=protocol, destination_port="53") for protocol in ("udp", "tcp"))
+    if network.tftp:
+        yield PacketRule("accept", protocol="udp", destination_port="69")
     yield from _icmpv6("nd-router-solicit", *_NEIGHBOURS)
     yield PacketRule(REFUSE)
 

@@ -106,6 +106,7 @@ def _firewalls(network: Network) -> Iterator[dict[str, Any]]:
         return
     firewall = {"name": network.name, "subnets": [subnet.network for subnet in network.subnets]}
     served = {"model": network.model, "dhcp": network.dhcp, "dns": network.dns}
+    served |= {"tftp": True} if "tftp_root" in dict(network.serves) else {}
     if network.netns or not network.host_access:
         yield {"name": network.name, "bridge": network.bridge, "model": "isolated"}
     else:

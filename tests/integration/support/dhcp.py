@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import random
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ ASKED = ("mtu", "staticroutes", "ntpsrv")
 
 
 def make_bridge(host: Sandbox, bridge: str, addresses: Sequence[str], netns: str | None = None) -> None:
-    """A bridge that is up, with addresses with prefix length."""
-    lines = [f"link add {bridge} type bridge stp_state 0 forward_delay 0", f"link set {bridge} up"]
+    """A bridge that is up, with addresses with prefix length, and a MAC address that guests who come do not change."""
+    mac = "52:54:01:" + random.randbytes(3).hex(":")
+    lines = [f"link add {bridge} address {mac} type bridge stp_state 0 forward_delay 0", f"link set {bridge} up"]
     lines += [f"address add {address} dev {bridge}{' nodad' if ':' in address else ''}" for address in addresses]
     host.run(["ip", *(["-n", netns] if netns else []), "-batch", "-"], input="\n".join(lines) + "\n")
 

@@ -101,7 +101,7 @@ DNS = ["no-hosts", "hostsdir=/etc/virtnet/dnsmasq/lab.names", "domain-needed"]
         ),
         (
             {"boot_file": "boot.ipxe", "tftp_root": "/srv/tftp"},
-            ["dhcp-boot=boot.ipxe", "enable-tftp", "tftp-root=/srv/tftp"],
+            ["dhcp-boot=boot.ipxe", "enable-tftp", "tftp-single-port", "tftp-root=/srv/tftp"],
             [],
         ),
     ],
