@@ -125,6 +125,7 @@ class Guest(Resource):
         finally:
             for texts, old in ((world.missing, missing), (world.warnings, warnings)):
                 texts[old:] = [f"guest '{self.name}': {text}" for text in texts[old:]]
+            world.warnings += [text for text in dict.fromkeys(world.about_all) if text not in world.warnings]
 
     def _target(self, world: GuestWorld, have: Guest | None) -> Guest:
         definition = guest_files.with_formats(self.completed(have, world), world)

@@ -73,7 +73,7 @@ def accelerator(guest: Definition, account: Account | None, world: GuestWorld) -
     if not kvm and guest.cpu and guest.cpu.partition(",")[0] == "host":
         raise SpecError("cpu: 'host' needs KVM, and this guest runs without it; use 'max' or leave it out")
     if guest.accel == "auto" and reason:
-        world.warnings.append(f"it runs without KVM, so many times slower: {reason}")
+        world.about_all.append(f"guests run without KVM, so many times slower: {reason}")
     return "kvm" if kvm else "tcg"
 
 

@@ -118,6 +118,8 @@ class GuestWorld(World):
         self.plans = plans or {}
         #: Guests that this very run has started or restarted.
         self.started = started
+        #: Warnings that are not about one guest, each to be given once.
+        self.about_all: list[str] = []
         self._claims: dict[Hashable, list[Claim]] | None = None
 
     def identity(self, fleet: str, host: str | None) -> Identity:
