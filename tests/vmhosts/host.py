@@ -58,4 +58,8 @@ class VmHost:
 
     @property
     def networks(self) -> list[Network]:
-        return read(SCENARIO / "inventory/group_vars/hypervisors.yml", self.number)
+        """Those of the scenario's inventory; a host may have its own."""
+        own, common = (
+            SCENARIO / "inventory" / name for name in (f"host_vars/{self.name}.yml", "group_vars/hypervisors.yml")
+        )
+        return read(own if own.exists() else common, self.number)
