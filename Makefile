@@ -7,7 +7,7 @@ PYTHON ?= python3
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup site check teardown test lint unit integration quickstart-test format clean
+.PHONY: help setup site check teardown test test-full lint unit integration quickstart-test molecule format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,7 +25,10 @@ teardown: setup ## remove all that `make site` made
 	@tools/virtnet quickstart teardown
 
 test: ## all of the following tests, and a table at the end
-	@$(PYTHON) -m tools.check lint unit integration quickstart-test
+	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule
+
+test-full: ## all of that, and the VM hosts of older distributions
+	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule molecule-full
 
 lint: ## ruff, yamllint, ansible-lint, antsibull, ansible-test sanity
 	@$(PYTHON) -m tools.check lint
@@ -38,6 +41,9 @@ integration: ## modules against the kernel in sandbox hosts, with the oldest and
 
 quickstart-test: setup ## the quick start, again, with and without check mode, and its teardown
 	@tools/virtnet quickstart test
+
+molecule: ## Molecule's scenarios on VM hosts, with nested guests and reboots
+	@$(PYTHON) -m tools.check molecule
 
 format: setup ## put Python files into the form that lint asks for
 	@$(PYTHON) -m tools.format

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ``make lint``, ``make unit`` and ``make integration`` consist of."""
+"""What ``make lint``, ``make unit``, ``make integration`` and the others consist of."""
 
 from __future__ import annotations
 
@@ -134,9 +134,25 @@ def quickstart() -> list[Check]:
     return [Check("quick start", argv, places.REPOSITORY, places.variables())]
 
 
+def _scenarios(suite: str) -> list[Check]:
+    report = places.checkout() / "results" / f"molecule-{suite}.xml"
+    argv = [sys.executable, "-m", "tools.scenarios", f"--suite={suite}", f"--report={report}"]
+    return [Check(f"molecule: VM hosts of Debian {suite}", argv, places.REPOSITORY, places.variables(), report)]
+
+
+def molecule() -> list[Check]:
+    return _scenarios("trixie")
+
+
+def molecule_full() -> list[Check]:
+    return _scenarios("bookworm")
+
+
 STAGES: dict[str, Callable[[], list[Check]]] = {
     "lint": lint,
     "unit": unit,
     "integration": integration,
     "quickstart-test": quickstart,
+    "molecule": molecule,
+    "molecule-full": molecule_full,
 }

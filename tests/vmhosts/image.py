@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,9 +51,11 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _build(suite: str, made: Path) -> None:
     with tempfile.TemporaryDirectory(dir=made.parent) as work:
-        root, ready = Path(work, "root"), Path(work, "ready")
+        root, ready, wheels = Path(work, "root"), Path(work, "ready"), Path(work, "wheels")
         ready.mkdir()
-        subprocess.run(_mmdebstrap(suite, root), check=True, stdin=subprocess.DEVNULL)
+        download = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check", "--no-deps"]
+        subprocess.run([*download, f"--dest={wheels}", "qemu.qmp"], check=True)
+        subprocess.run(_mmdebstrap(suite, root, wheels), check=True, stdin=subprocess.DEVNULL)
         for name in ("vmlinuz", "initrd.img"):
             (newest,) = (root / "boot").glob(f"{name}-*")
             shutil.copyfile(newest, ready / name)
@@ -61,13 +63,12 @@ def _build(suite: str, made: Path) -> None:
         os.rename(ready, made)
 
 
-def _mmdebstrap(suite: str, root: Path) -> list[str]:
-    library = importlib.util.find_spec("qemu.qmp").submodule_search_locations[0]
+def _mmdebstrap(suite: str, root: Path, wheels: Path) -> list[str]:
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNREAD]
     return [
         *("mmdebstrap", "--variant=minbase", '--aptopt=APT::Install-Recommends "false"', *excluded),
         f"--include={','.join(_packages())}",
-        f'--customize-hook=sh "{FILES}/customize.sh" "$1" "{FILES}" "{Path(library).parents[1]}"',
+        f'--customize-hook=sh "{FILES}/customize.sh" "$1" "{FILES}" "{wheels}"',
         *(suite, str(root)),
     ]
 

@@ -3,12 +3,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Makes a VM host of a fresh Debian. usage: customize.sh ROOT FILES LIBRARIES
-#   FILES      folder with the files of this image
-#   LIBRARIES  site-packages that hold qemu.qmp, which the distribution has no package of
+# Makes a VM host of a fresh Debian. usage: customize.sh ROOT FILES WHEELS
+#   FILES   folder with the files of this image
+#   WHEELS  folder with what the distribution has no package of, for pip
 
 set -eu
-root=$1 files=$2 libraries=$3
+root=$1 files=$2 wheels=$3
 
 install -m 0755 "$files/identity.sh" "$root/usr/local/sbin/vmhost-identity"
 install -m 0644 "$files/vmhost-identity.service" "$root/etc/systemd/system/"
@@ -34,9 +34,11 @@ for unit in systemd-networkd-wait-online dnsmasq nftables apt-daily.timer apt-da
     chroot "$root" systemctl --quiet disable "$unit" 2> /dev/null || true
 done
 
-python=$(basename "$(readlink -f "$root/usr/bin/python3")")
-chroot "$root" python3 -m venv --system-site-packages /opt/virtnet/venv
-cp -r "$libraries"/qemu "$libraries"/qemu_qmp-*.dist-info "$root/opt/virtnet/venv/lib/$python/site-packages/"
+mkdir "$root/usr/local/share/wheels"
+cp "$wheels"/* "$root/usr/local/share/wheels/"
+printf '[global]\nno-index = true\nfind-links = /usr/local/share/wheels\n' > "$root/etc/pip.conf"
+# A journal that a reboot does not end.
+mkdir -p "$root/var/log/journal"
 
 # All that it takes to find its disk: a small one is unpacked faster.
 sed -i 's/^MODULES=.*/MODULES=list/' "$root/etc/initramfs-tools/initramfs.conf"

@@ -34,7 +34,7 @@ def completed(have=None, **options):
 
 def test_defaults_of_a_new_guest():
     new = completed()
-    assert (new.machine, new.accel, new.cpus, new.memory, new.user) == ("q35", "auto", 1, 1024, "virtnet-qemu")
+    assert (new.machine, new.accel, new.cpus, new.memory, new.user) == ("q35,hpet=off", "auto", 1, 1024, "virtnet-qemu")
     assert (new.disks, new.nics, new.autostart, new.supervisor) == ((), (), True, "auto")
     assert new.uuid == derived_uuid("fleet", "hv1", "web1")
 

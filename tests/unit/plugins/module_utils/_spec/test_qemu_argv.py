@@ -39,7 +39,7 @@ def test_the_command_line_of_a_small_guest():
     options = {"uuid": "2f0c1e9a-6f0b-4d1e-9a52-0d3b5f3c7a11", "memory": "192M", "hotplug_slots": 1}
     assert argv(**options, guest_agent=False, rng=False) == (
         *("/usr/bin/qemu-system-x86_64", "-name", "web1", "-no-user-config", "-nodefaults"),
-        *("-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "192"),
+        *("-machine", "q35,hpet=off", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "192"),
         *("-uuid", "2f0c1e9a-6f0b-4d1e-9a52-0d3b5f3c7a11"),
         *("-chardev", "socket,id=qmp,path=/run/virtnet/guests/web1/qmp.sock,server=on,wait=off"),
         *("-mon", "chardev=qmp,mode=control"),
