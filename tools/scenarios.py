@@ -10,6 +10,7 @@ import argparse
 import os
 import queue
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,7 +67,11 @@ class Lane:
     def __init__(self, hosts: str, folder: Path, suite: str) -> None:
         self.hosts = hosts
         self._folder = folder / hosts
-        self._folder.mkdir()
+        both = folder / BOTH
+        if both.exists():
+            # With what molecule notes there: these hosts are created already.
+            shutil.copytree(both, self._folder)
+        self._folder.mkdir(exist_ok=True)
         self._variables = molecule_variables(
             VIRTNET_VM_HOSTS=hosts, VIRTNET_SUITE=suite, MOLECULE_EPHEMERAL_DIRECTORY=str(self._folder)
         )
@@ -102,7 +107,7 @@ class Lane:
     def _follow(self, process: subprocess.Popen[str], run: Run) -> None:
         began, said = time.monotonic(), []
         log = self._folder.parent / f"{run.scenario}.log"
-        with log.open("w") as file:
+        with log.open("w", buffering=1) as file:
             for line in process.stdout:
                 file.write(line)
                 said.append(line)

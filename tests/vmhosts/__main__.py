@@ -18,8 +18,8 @@ from .lan import VmLan
 
 
 def up(arguments: argparse.Namespace) -> None:
-    lan = VmLan()
-    disk = built(arguments.cache, arguments.suite)
+    lan = VmLan(arguments.images.parent / "packages")
+    disk = built(arguments.images / "vmhosts", arguments.suite, arguments.images / "micro")
     if not lan.running:
         lan.start()
         print("started")
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("up", help="build a disk if need be, start the LAN; prints the disk's folder")
-    command.add_argument("cache", type=Path)
+    command.add_argument("images", type=Path, help="folder with the micro guest, and where the disk is kept")
     command.add_argument("suite", help="of Debian, as trixie")
     command.set_defaults(call=up)
 

@@ -23,21 +23,24 @@ UNREAD = ("doc", "man", "info", "locale")
 SIZE = "4G"
 
 
-def built(cache: Path, suite: str) -> Path:
-    """The folder with disk.img, vmlinuz and initrd.img of a Debian suite; built unless they are those of our files."""
-    folder = cache / "images/vmhosts"
+def built(folder: Path, suite: str, guest: Path) -> Path:
+    """The folder with disk.img, vmlinuz and initrd.img of a Debian suite; built unless they are those of our files.
+
+    :param folder: where all of them are kept
+    :param guest: folder with the micro guest that goes into the disk
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f"{suite}-{_key(suite)}"
+    made = folder / f"{suite}-{_key(suite, guest)}"
     with _locked(folder / f"{suite}.lock"):
         if not made.exists():
             print(f"building a VM host's disk of Debian {suite} ...", flush=True)
-            _build(suite, made)
+            _build(suite, made, guest)
     return made
 
 
-def _key(suite: str) -> str:
+def _key(suite: str, guest: Path) -> str:
     content = hashlib.sha256(f"{suite} {SIZE}".encode())
-    for path in (*sorted(FILES.iterdir()), Path(__file__)):
+    for path in (*sorted(FILES.iterdir()), Path(__file__), *sorted(guest.iterdir())):
         content.update(path.read_bytes())
     return content.hexdigest()[:12]
 
@@ -49,7 +52,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(suite: str, made: Path) -> None:
+def _build(suite: str, made: Path, guest: Path) -> None:
     with tempfile.TemporaryDirectory(dir=made.parent) as work:
         root, ready, wheels = Path(work, "root"), Path(work, "ready"), Path(work, "wheels")
         ready.mkdir()
@@ -59,6 +62,7 @@ def _build(suite: str, made: Path) -> None:
         for name in ("vmlinuz", "initrd.img"):
             (newest,) = (root / "boot").glob(f"{name}-*")
             shutil.copyfile(newest, ready / name)
+        shutil.copytree(guest, root / "var/lib/virtnet/images/micro")
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(root), str(ready / "disk.img"), SIZE], check=True)
         os.rename(ready, made)
 

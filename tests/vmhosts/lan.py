@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.sandbox import LanHost
+
+from . import emulator
 
 
 class VmLan(LanHost):
@@ -14,9 +18,15 @@ class VmLan(LanHost):
 
     NAME = "vmhosts-lan"
 
-    def __init__(self) -> None:
+    def __init__(self, packages: Path | None = None) -> None:
+        """:param packages: folder for packages of QEMU; only who starts the host needs it"""
         super().__init__(self.NAME, detached=True)
+        self._packages = packages
 
     def configure(self) -> None:
         super().configure()
         self.serve_guests()
+        newer = emulator.packages(self._packages)
+        if newer:
+            # Inside, /usr and /var are copies of the machine's.
+            self.run(["dpkg", "--install", *map(str, newer)])
