@@ -162,7 +162,7 @@ def test_a_bridge_with_an_uplink_is_the_managers_and_marked_as_ours():
 
 def test_addresses_are_known_for_ours_after_a_boot():
     state = ExtraAddress("eth0", None, ("192.0.2.20/24", "2001:db8::20/64"))
-    (text,) = boot_links.of_addresses([((None, "eth0"), state)]).values()
+    text = next(iter(boot_links.of_addresses([((None, "eth0"), state)]).values()))
     assert text.splitlines()[2:] == [
         boot_links.LATE,
         "ip address replace 192.0.2.20/24 dev eth0 label eth0:vn",
