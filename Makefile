@@ -25,10 +25,10 @@ teardown: setup ## remove all that `make site` made
 	@tools/virtnet quickstart teardown
 
 test: ## all of the following tests, and a table at the end
-	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule
+	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule-part
 
-test-full: ## all of that, and the VM hosts of older distributions
-	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule molecule-full
+test-full: ## all of that, all of Molecule's scenarios, and the VM hosts of older distributions
+	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule molecule-old
 
 lint: ## ruff, yamllint, ansible-lint, antsibull, ansible-test sanity
 	@$(PYTHON) -m tools.check lint
@@ -42,7 +42,7 @@ integration: ## modules against the kernel in sandbox hosts, with the oldest and
 quickstart-test: setup ## the quick start, again, with and without check mode, and its teardown
 	@tools/virtnet quickstart test
 
-molecule: ## Molecule's scenarios on VM hosts, with nested guests and reboots
+molecule: ## all of Molecule's scenarios, on VM hosts, with nested guests and reboots
 	@$(PYTHON) -m tools.check molecule
 
 format: setup ## put Python files into the form that lint asks for
