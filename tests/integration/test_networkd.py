@@ -134,7 +134,7 @@ def natives(host: SystemdHost) -> set[str]:
     return {path.name for path in host.path("/etc/systemd/network").iterdir()}
 
 
-OURS = {"05-virtnet-br-lan.netdev", "05-virtnet-br-lan.network", "05-virtnet-uplink0.network"}
+OURS = {*(f"05-virtnet-br-lan.{kind}" for kind in ("link", "netdev", "network")), "05-virtnet-uplink0.network"}
 
 
 @pytest.mark.parametrize("text", [STATIC, DHCP], ids=["static", "dhcp"])

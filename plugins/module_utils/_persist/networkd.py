@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A bridge with an uplink as files of systemd-networkd: systemd.netdev(5), systemd.network(5). Pure.
+"""A bridge with an uplink as files of systemd-networkd: systemd.link(5), systemd.netdev(5), systemd.network(5). Pure.
 
 The bridge gets what the file says that configures the NIC by itself, which comes into effect again when ours are gone.
 """
@@ -55,6 +55,7 @@ def uplink_files(bridge: Bridge, managed: Managed) -> dict[str, str]:
     if managed.iaid is not None:
         head += f"{_IAID}{managed.iaid}\n"
     return {
+        _path(bridge.name, "link"): head + _text(_device(bridge)),
         _path(bridge.name, "netdev"): head + _text(_netdev(bridge, managed)),
         _path(bridge.name, "network"): head + _text(_bridge(bridge, managed, sections)),
         _path(bridge.uplink, "network"): head + _text(_nic(bridge, sections)),
@@ -89,7 +90,7 @@ def bridges_of(texts: Iterable[str]) -> list[str]:
 
 def _interfaces(texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
     """Each interface that a file configures, and whether as a port."""
-    for sections in map(parse, texts):
+    for sections in filter(_network, map(parse, texts)):
         for name in [lines[0].partition("=")[2] for kind, lines in sections if kind == "Match"]:
             yield name, any(map(_PORT.match, _network(sections)))
 
@@ -122,6 +123,11 @@ def parse(text: str) -> list[Section]:
 
 
 # -- the files -----------------------------------------------------------------------------------
+
+
+def _device(bridge: Bridge) -> list[Section]:
+    """For udev, before whatever else it has: a file that names the NIC by its MAC address means the bridge too."""
+    return [("Match", [f"OriginalName={bridge.name}"]), ("Link", ["MACAddressPolicy=none"])]
 
 
 def _netdev(bridge: Bridge, managed: Managed) -> list[Section]:

@@ -151,7 +151,7 @@ def test_a_bridge_with_an_uplink_is_the_managers_and_marked_as_ours():
         "ip link set dev eth1 master br0 up",
     ]
     natives = {path for path in found if path.startswith("/etc/systemd/network/05-virtnet-")}
-    assert len(natives) == 3
+    assert len(natives) == 4
     there = {path if path in natives else f"{FOLDER}/{path}": text for path, text in found.items()}
     released = files(Bridge, {"name": "br0", "uplink": ""}, there=there)
     assert {path for path, text in released.items() if text is None} == natives
