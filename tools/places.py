@@ -50,5 +50,6 @@ def variables(**more: str) -> dict[str, str]:
         "HYPOTHESIS_STORAGE_DIRECTORY": str(checkout() / "hypothesis"),
         "PYTHONPYCACHEPREFIX": str(cache() / "bytecode"),
         "PYTHONUNBUFFERED": "1",
+        "VIRTNET_CACHE": str(cache()),
         **more,
     }

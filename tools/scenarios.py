@@ -133,7 +133,7 @@ class Lane:
 
 def molecule_variables(**more: str) -> dict[str, str]:
     tools = places.environment("controller") / "bin"
-    return places.variables(PATH=f"{tools}:{os.environ['PATH']}", VIRTNET_CACHE=str(places.cache()), **more)
+    return places.variables(PATH=f"{tools}:{os.environ['PATH']}", **more)
 
 
 def down() -> None:

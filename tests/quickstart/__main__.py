@@ -198,8 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.quickstart", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     arguments = parser.parse_args()
-    base = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
-    COMMANDS[arguments.command](QuickStart(Path(os.environ.get("VIRTNET_CACHE", f"{base}/virtnet"))))
+    COMMANDS[arguments.command](QuickStart(Path(os.environ["VIRTNET_CACHE"])))
 
 
 if __name__ == "__main__":
