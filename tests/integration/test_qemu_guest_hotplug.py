@@ -49,7 +49,8 @@ def with_back(host):
 
 def nics(host):
     """The guest's NICs by MAC address, and where each is on the PCI bus."""
-    script = 'cd /sys/class/net; for nic in eth*; do echo "$(cat $nic/address) $(readlink $nic/device)"; done'
+    place = "$(cat $nic/address) $(dirname $(readlink -f $nic/device))"
+    script = f'cd /sys/class/net; for nic in eth*; do echo "{place}"; done'
     said = inside(host, "web1", "sh", "-c", script)
     return {mac: path.split("/devices/")[-1] for mac, path in (line.split() for line in said.splitlines())}
 
