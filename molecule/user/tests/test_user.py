@@ -14,7 +14,7 @@ PATIENCE = "20"
 
 
 def fetch(url):
-    return ["timeout", PATIENCE, "wget", "-q", "-O", "-", url]
+    return ["sh", "-c", 'wait-online eth0; exec "$@"', "sh", "timeout", PATIENCE, "wget", "-q", "-O", "-", url]
 
 
 def test_the_guests_reach_the_lan_as_their_host(vm_host):
