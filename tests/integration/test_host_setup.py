@@ -127,7 +127,7 @@ def test_by_default_users_have_no_way_to_bridges_and_a_teardown_keeps_what_is_st
     host.run(["install", "-D", "--owner=virtnet-qemu", "/dev/null", disk])
     results = play(host, [role(tasks_from="teardown")])
     assert disk in said(results, "Say what is kept").msg
-    assert host.path(disk).exists()
+    assert host.path(disk).exists() and not host.path("/etc/virtnet").exists()
     assert host.run(["id", "virtnet-qemu"]).returncode == 0
 
     host.run(["rm", "-r", "/var/lib/virtnet/guests"])
@@ -181,6 +181,12 @@ def test_the_distributions_python_gets_packages_and_an_environment_for_the_rest(
     assert all(installed(host, name) for name in missing)
     *again, found = play(host, [role(), fails(ask)], vars=wanted, env=offline)
     assert changed(again) == []
+    assert "guest 'web1'" in found.msg
+
+    # The distribution was upgraded, and has another Python now.
+    (own,) = host.path("/opt/virtnet/venv/lib").glob("python3.*")
+    host.run(["mv", f"/opt/virtnet/venv/lib/{own.name}", "/opt/virtnet/venv/lib/python3.0"])
+    *_, found = play(host, [role(), fails(ask)], vars=wanted, env=offline)
     assert "guest 'web1'" in found.msg
 
     play(host, [role(tasks_from="teardown")], vars=wanted)
