@@ -22,7 +22,7 @@ from typing import Any
 from .._spec import uplink, uplink_tag
 from .._spec.base import Resource, Step
 from .._spec.world import Link, Route, World
-from . import boot, command, holdings, journal, namespace, tuntap
+from . import boot, command, holdings, journal, libraries, namespace, tuntap
 from .errors import HostError
 from .journal import Place
 from .links import ROUTE_PROTOCOLS, read_links
@@ -38,6 +38,7 @@ class Netlink:
     """One netlink socket for each namespace touched, opened on first use."""
 
     def __init__(self) -> None:
+        libraries.spare_pyroute2()
         self._sockets: dict[str | None, Any] = {}
         self._indexes: dict[Place, int] = {}
         self._journal: set[Place] = set()
@@ -107,7 +108,7 @@ class Netlink:
             return self._socket(netns).get_netnsid(fd=fd)["nsid"]
 
     def _socket(self, netns: str | None) -> Any:
-        from pyroute2 import IPRoute
+        from pyroute2.iproute import IPRoute
 
         if netns not in self._sockets:
             with namespace.entered(netns):

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import subprocess
+import sys
+
+LOADED = """\
+import sys
+from ansible_collections.virtnet.qemu.plugins.module_utils._host.netlink import Netlink
+netlink = Netlink()
+netlink.observe([], everything=True)
+netlink.close()
+print(*(name for name in sys.modules if name.startswith("pyroute2")))
+"""
+
+
+def test_the_parts_of_pyroute2_that_are_not_used_are_not_loaded():
+    done = subprocess.run([sys.executable, "-c", LOADED], check=True, stdout=subprocess.PIPE, text=True)
+    loaded = done.stdout.split()
+    assert "pyroute2.iproute" in loaded
+    assert not {"pyroute2.ndb", "pyroute2.ipdb", "pyroute2.cli", "pyroute2.wiset"}.intersection(loaded)
