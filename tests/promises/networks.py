@@ -15,8 +15,9 @@ import yaml
 
 from tests.sandbox import LanHost
 
-#: Addresses on the LAN, by IP version.
+#: Its web server: the addresses, by IP version, and the name.
 LAN = {4: LanHost.ADDRESS, 6: LanHost.ADDRESS6}
+LAN_NAME = LanHost.WEB_NAME
 VERSIONS = (4, 6)
 
 

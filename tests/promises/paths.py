@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from .networks import LAN, Network
+from .networks import LAN, LAN_NAME, Network
 
 #: Guest -> its addresses, by IP version.
 Addresses = dict[str, dict[int, str]]
 
 #: The columns of the table.
-GUESTS, TO_HOST, FROM_HOST, TO_LAN, SEEN, FROM_LAN = (
-    *("guest-guest", "guest-host", "host-guest", "guest-LAN"),
+GUESTS, TO_HOST, FROM_HOST, TO_LAN, NAMES, SEEN, FROM_LAN = (
+    *("guest-guest", "guest-host", "host-guest", "guest-LAN", "LAN's names"),
     *("seen there as", "LAN-guest"),
 )
 FORWARD, BETWEEN = "forward", "between"
+
+#: What a name is asked for, by IP version.
+RECORDS = {4: "a", 6: "aaaa"}
 
 #: Seconds: what is promised may take its time on a busy machine; nobody waits that long for what is not.
 PATIENCE = {True: "20", False: "3"}
@@ -98,6 +101,13 @@ def _outward(network: Network, addresses: Addresses) -> Iterator[tuple[Path, str
             yield Path(network.name, TO_HOST, source, "host", argv, network.meets_host, how=address), address
             rest = seen_path(source, version)
             yield _fetch(network.name, TO_LAN, source, "LAN", LAN[version], network.leaves, "", rest), LAN[version]
+            yield _named(network, source, version), LAN[version]
+
+
+def _named(network: Network, source: str, version: int) -> Path:
+    argv = ("timeout", PATIENCE[network.leaves], "nslookup", f"-type={RECORDS[version]}", LAN_NAME)
+    answer = f"Name:\t{LAN_NAME}\nAddress: {LAN[version]}\n"
+    return Path(network.name, NAMES, source, "LAN", argv, network.leaves, answer, how=" ".join(argv[2:]))
 
 
 def _between(network: Network, other: Network, addresses: Addresses) -> Iterator[tuple[Path, str]]:

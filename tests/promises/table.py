@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .networks import Network
-from .paths import BETWEEN, FORWARD, FROM_HOST, FROM_LAN, GUESTS, SEEN, TO_HOST, TO_LAN, Outcome
+from .paths import BETWEEN, FORWARD, FROM_HOST, FROM_LAN, GUESTS, NAMES, SEEN, TO_HOST, TO_LAN, Outcome
 
-COLUMNS = (GUESTS, TO_HOST, FROM_HOST, TO_LAN, SEEN, FROM_LAN)
+COLUMNS = (GUESTS, TO_HOST, FROM_HOST, TO_LAN, NAMES, SEEN, FROM_LAN)
 BROKEN = "<- BROKEN"
 
 
