@@ -39,7 +39,8 @@ cp "$wheels"/* "$root/usr/local/share/wheels/"
 printf '[global]\nno-index = true\nfind-links = /usr/local/share/wheels\n' > "$root/etc/pip.conf"
 # Emulated, a machine takes minutes for what host_setup does here; a scenario's preparation may unpack it instead.
 chroot "$root" python3 -m venv --system-site-packages /opt/virtnet/venv
-chroot "$root" /opt/virtnet/venv/bin/pip install --quiet --disable-pip-version-check qemu.qmp
+chroot "$root" /opt/virtnet/venv/bin/pip install --quiet --disable-pip-version-check \
+    --no-index --find-links=/usr/local/share/wheels qemu.qmp
 tar -C "$root" -cf "$root/usr/local/share/environment.tar" opt/virtnet
 rm -r "$root/opt/virtnet"
 # A journal that a reboot does not end.
