@@ -40,9 +40,11 @@ _WITH_BRIDGE_HELPER = (
         (name, "no")
         for name in ("NoNewPrivileges", "ProtectKernelModules", "ProtectKernelTunables", "ProtectKernelLogs")
     ),
-    *((name, "no") for name in ("RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality")),
-    *((name, "") for name in ("RestrictAddressFamilies", "SystemCallArchitectures")),
+    *((name, "no") for name in ("ProtectHostname", "RestrictNamespaces", "RestrictRealtime")),
+    *((name, "no") for name in ("RestrictSUIDSGID", "LockPersonality")),
+    *((name, "") for name in ("RestrictAddressFamilies", "SystemCallArchitectures", "SystemCallFilter")),
 )
+_WITHOUT_CAPABILITIES = (("CapabilityBoundingSet", ""),)
 
 
 def service_name(guest: str) -> str:
@@ -73,7 +75,7 @@ def guest_service(
         start_timeout=definition.start_timeout,
         stop_timeout=definition.stop_timeout,
         stop_argv=(python, "-c", _POWER_DOWN, paths.socket(guest, "qmp")),
-        unit_options=_WITH_BRIDGE_HELPER if any(nic.type == "bridge" for nic in definition.nics) else (),
+        unit_options=_unit_options(definition),
     )
     if supervisor == "systemd":
         taps = taps_to_start(guest, definition, owner)
@@ -86,6 +88,12 @@ def guest_service(
             if nic.type == "tap"
         ),
     )
+
+
+def _unit_options(definition: Definition) -> tuple[tuple[str, str], ...]:
+    if any(nic.type == "bridge" for nic in definition.nics):
+        return _WITH_BRIDGE_HELPER
+    return () if definition.user == "root" else _WITHOUT_CAPABILITIES
 
 
 def _nic_words(guest: str, definition: Definition, choices: Choices) -> tuple[int, int]:
