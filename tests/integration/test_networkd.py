@@ -86,6 +86,7 @@ def await_state(host: SystemdHost, interface: str, state: str = "routable (confi
     end = time.monotonic() + PATIENCE
     while state not in (said := host.run(["networkctl", "status", interface], check=False).stdout):
         assert time.monotonic() < end, said
+        # It tells nobody but by D-Bus, which this host does not have.
         time.sleep(0.1)
 
 

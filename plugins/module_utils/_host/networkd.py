@@ -65,6 +65,7 @@ def let_go(texts: Iterable[str]) -> None:
         reload()
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end and any(_state(name).get("NETWORK_FILE") != str(_LEFT) for name in bridges):
+        # It tells nobody but by D-Bus, which a host need not have.
         time.sleep(0.05)
 
 
