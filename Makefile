@@ -25,9 +25,9 @@ teardown: setup ## remove all that `make site` made
 	@tools/virtnet quickstart teardown
 
 test: ## all of the following tests, and a table at the end
-	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule-part
+	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule
 
-test-full: ## all of that, all of Molecule's scenarios, and the VM hosts of older distributions
+test-full: ## all of that, and Molecule's scenarios on VM hosts of older distributions
 	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule molecule-old
 
 lint: ## ruff, yamllint, ansible-lint, antsibull, ansible-test sanity

@@ -134,16 +134,10 @@ def quickstart() -> list[Check]:
     return [Check("quick start", argv, places.REPOSITORY, places.variables())]
 
 
-def _scenarios(suite: str, *names: str) -> list[Check]:
+def _scenarios(suite: str) -> list[Check]:
     report = places.checkout() / "results" / f"molecule-{suite}.xml"
-    argv = [sys.executable, "-m", "tools.scenarios", *names, f"--suite={suite}", f"--report={report}"]
-    name = f"molecule: {' and '.join(names) or 'all scenarios'}, VM hosts of Debian {suite}"
-    return [Check(name, argv, places.REPOSITORY, places.variables(), report)]
-
-
-def molecule_part() -> list[Check]:
-    """Two that go side by side and have most of the others in them: all of site.yml, and every kind of link."""
-    return _scenarios("trixie", "nat", "virtual_router")
+    argv = [sys.executable, "-m", "tools.scenarios", f"--suite={suite}", f"--report={report}"]
+    return [Check(f"molecule: VM hosts of Debian {suite}", argv, places.REPOSITORY, places.variables(), report)]
 
 
 def molecule() -> list[Check]:
@@ -159,7 +153,6 @@ STAGES: dict[str, Callable[[], list[Check]]] = {
     "unit": unit,
     "integration": integration,
     "quickstart-test": quickstart,
-    "molecule-part": molecule_part,
     "molecule": molecule,
     "molecule-old": molecule_old,
 }
