@@ -61,9 +61,10 @@ def machine_untouched() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def play(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Player:
+def play(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Player]:
     """Runs tasks: ``results = play(host, [task, ...], check=True)``; see :class:`Player`."""
-    return Player(tmp_path_factory.mktemp("ansible"), pytestconfig.getoption("--managed-python"))
+    with Player(tmp_path_factory.mktemp("ansible"), pytestconfig.getoption("--managed-python")) as player:
+        yield player
 
 
 @pytest.fixture

@@ -79,8 +79,7 @@ class QuickStart:
     def measured(self, paths: bool = False) -> bool:
         """Print who reaches whom, with `paths` every path; true when every promise is kept."""
         inventory = networks.read(REPOSITORY / GUESTS)
-        with tempfile.TemporaryDirectory() as folder:
-            player = Player(Path(folder), sys.executable)
+        with tempfile.TemporaryDirectory() as folder, Player(Path(folder), sys.executable) as player:
 
             def in_guests(commands: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[int, str]]:
                 config = [{"name": guest, "argv": list(argv)} for guest, argv in commands]

@@ -11,17 +11,18 @@ import json
 import os
 import select
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.sandbox import Sandbox
 
+from .processes import Forked, ForkServer, separate
 from .results import TaskResult, read_results
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CALLBACKS = Path(__file__).with_name("callback_plugins")
+MANAGED = Path(__file__).with_name("managed")
 # What a user's shell or the test run itself needs, and a playbook run must not depend on.
 DROPPED = ("ANSIBLE_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 
@@ -36,17 +37,10 @@ def fails(task: dict[str, Any]) -> dict[str, Any]:
 class Run:
     """One run of ansible-playbook, going on while the test does."""
 
-    def __init__(self, argv: list[str], environment: dict[str, str], results: Path) -> None:
+    def __init__(self, process: Forked | subprocess.Popen, output: Path, results: Path) -> None:
+        self.process = process
+        self._output = output
         self._results = results
-        self.process = subprocess.Popen(
-            argv,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
 
     @property
     def results(self) -> list[TaskResult]:
@@ -64,8 +58,7 @@ class Run:
         readable, _none, _none = select.select([descriptor], [], [], timeout)
         os.close(descriptor)
         if not readable:
-            self.process.kill()
-            raise AssertionError(f"the play wrote nothing to {signal}:\n{self.process.communicate()[0]}")
+            raise AssertionError(f"the play wrote nothing to {signal}:\n{self._killed()}")
 
     def finish(self, timeout: float = 300.0) -> list[TaskResult]:
         """Wait for the end, and return all results, good or bad.
@@ -74,20 +67,27 @@ class Run:
         :raises AssertionError: Ansible itself could not run the play; or it takes too long
         """
         try:
-            output, _none = self.process.communicate(timeout=timeout)
+            status = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            output, _none = self.process.communicate()
-            raise AssertionError(f"the play did not end within {timeout:.0f} s:\n{output}") from None
+            raise AssertionError(f"the play did not end within {timeout:.0f} s:\n{self._killed()}") from None
         results = self.results
         # 2: a host failed, 4: a host was unreachable; both are among the results.
-        if self.process.returncode not in (0, 2, 4) or not results:
-            raise AssertionError(f"ansible-playbook ended with {self.process.returncode}:\n{output}")
+        if status not in (0, 2, 4) or not results:
+            raise AssertionError(f"ansible-playbook ended with {status}:\n{self._said()}")
         return results
+
+    def _killed(self) -> str:
+        """End it, and return what it said."""
+        self.process.kill()
+        self.process.wait()
+        return self._said()
+
+    def _said(self) -> str:
+        return self._output.read_text(errors="replace")
 
 
 class Player:
-    """Plays lists of tasks, or playbooks, on sandbox hosts.
+    """Plays lists of tasks, or playbooks, on sandbox hosts; to be used in a ``with`` statement.
 
     :param folder: for all files of the runs
     :param python: the interpreter on the managed side
@@ -101,18 +101,29 @@ class Player:
         link.parent.mkdir(parents=True)
         link.symlink_to(REPOSITORY)
         configuration = folder / "ansible.cfg"
-        configuration.touch()
+        # A pause between two looks at a worker's result, in seconds: 0.001 by default, which keeps a busy machine busy.
+        configuration.write_text("[defaults]\ninternal_poll_interval = 0.01\n")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED)}
         self._environment = kept | {
             "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
             "ANSIBLE_COLLECTIONS_PATH": str(folder / "tree"),
             "ANSIBLE_CONFIG": str(configuration),
             "ANSIBLE_HOME": str(folder / "home"),
+            "ANSIBLE_INVENTORY_ENABLED": "yaml",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_REMOTE_TMP": "/run/ansible",
             "ANSIBLE_STDOUT_CALLBACK": "virtnet_results",
+            # Ansible passes its variables on to what it runs in a sandbox host.
+            "PYTHONPATH": str(MANAGED),
         }
+        self._server = ForkServer(self._environment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._server.close()
 
     def __call__(self, hosts: Hosts, tasks: Sequence[dict[str, Any]], **options: Any) -> list[TaskResult]:
         """Run tasks in one play and return a result for each task and host, in order.
@@ -157,9 +168,16 @@ class Player:
         inventory = self._folder / f"inventory{number}.json"
         inventory.write_text(json.dumps(self._inventory(hosts, vars or {}), indent=2))
         results = self._folder / f"results{number}.jsonl"
-        argv = [sys.executable, "-m", "ansible", "playbook", "--inventory", str(inventory), playbook, *arguments]
-        argv += ["--check"] * check + ["--diff"] * diff
-        return Run(argv, self._environment | (env or {}) | {"VIRTNET_RESULTS": str(results)}, results)
+        output = self._folder / f"output{number}.txt"
+        words = ["playbook", "--inventory", str(inventory), playbook, *arguments]
+        words += ["--check"] * check + ["--diff"] * diff
+        told = {"VIRTNET_RESULTS": str(results)}
+        with output.open("wb") as out:
+            if env:
+                process = separate(words, self._environment | env | told, out)
+            else:
+                process = self._server.start(words, told, out)
+        return Run(process, output, results)
 
     def _inventory(self, hosts: Hosts, variables: dict[str, Any]) -> dict[str, Any]:
         given = [hosts] if isinstance(hosts, Sandbox) else hosts
