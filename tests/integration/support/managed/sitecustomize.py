@@ -34,7 +34,7 @@ def kept(path, source):
 
 
 def keep(file, content):
-    new = "{}.{}.{}".format(file, os.uname().nodename, os.getpid())
+    new = f"{file}.{os.uname().nodename}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(file), exist_ok=True)
         with open(new, "wb") as out:
