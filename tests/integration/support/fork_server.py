@@ -18,9 +18,11 @@ import json
 import os
 import socket
 import sys
+import warnings
 from contextlib import suppress
 
 from ansible import __main__ as ansible
+from ansible.plugins.loader import init_plugin_loader
 from ansible.utils.path import cleanup_tmp_file
 
 LONGEST = 1 << 16
@@ -43,6 +45,10 @@ def main() -> None:
     importlib.import_module("ansible.cli.playbook")
     for name in PLUGINS:
         importlib.import_module(f"ansible.plugins.{name}")
+    # The beginning of every run, which takes a large file to be read, and which warns when it finds this done.
+    init_plugin_loader()
+    importlib.import_module("ansible_collections.ansible.builtin")
+    warnings.filterwarnings("ignore", "AnsibleCollectionFinder has already been configured")
     # Its memory stays shared with the runs.
     gc.freeze()
     with socket.socket(fileno=0) as messages:
