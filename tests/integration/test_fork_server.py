@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,17 +25,21 @@ STARTER = """
 import os, sys
 from tests.integration.support.processes import ForkServer
 server = ForkServer(dict(os.environ))
-print(server.process.pid, flush=True)
+run = server.start(["playbook", sys.argv[1]], {}, sys.stderr)
+print(server.process.pid, run.pid, flush=True)
 sys.stdin.read()
 """
+REFUSED = {"ansible.builtin.fail": {"msg": "No"}}
 PATIENCE = 60
 
 
-def write_play(path: Path, *said: str) -> str:
+def say(text: str) -> dict[str, Any]:
+    return {"ansible.builtin.debug": {"msg": text}}
+
+
+def write_play(path: Path, *tasks: dict[str, Any]) -> str:
     """A play on this machine that changes nothing."""
-    tasks = [{"name": "Say", "ansible.builtin.debug": {"msg": text}} for text in said]
-    tasks.append({"name": "Ask", "ansible.builtin.command": "false"})
-    path.write_text(json.dumps([{"name": "Test", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    path.write_text(json.dumps([{"name": "Test", "hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}]))
     return str(path)
 
 
@@ -52,11 +57,9 @@ def server(environment) -> Iterator[ForkServer]:
     server.close()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status"), [(["--version"], 0), ([], 2), (["/nowhere.yml"], 1), (["--check", "PLAY"], 0)]
-)
+@pytest.mark.parametrize(("arguments", "status"), [(["--version"], 0), ([], 2), (["/nowhere.yml"], 1), (["PLAY"], 2)])
 def test_a_run_says_and_returns_what_one_on_its_own_does(server, environment, tmp_path, arguments, status):
-    play = write_play(tmp_path / "play.json", "{{ lookup('env', 'VIRTNET_TOLD') }}")
+    play = write_play(tmp_path / "play.json", say("{{ lookup('env', 'VIRTNET_TOLD') }}"), REFUSED)
     words = ["playbook", *(play if word == "PLAY" else word for word in arguments)]
     told = {"VIRTNET_TOLD": "größe"}
     alone, forked = tmp_path / "alone", tmp_path / "forked"
@@ -77,7 +80,7 @@ def test_a_run_can_be_waited_for_and_killed(server, environment, tmp_path):
     started, go_on = tmp_path / "started", tmp_path / "go_on"
     for fifo in (started, go_on):
         os.mkfifo(fifo)
-    play = write_play(tmp_path / "play.json", f"{{{{ lookup('pipe', 'echo > {started}; cat {go_on}') }}}}")
+    play = write_play(tmp_path / "play.json", say(f"{{{{ lookup('pipe', 'echo > {started}; cat {go_on}') }}}}"))
     with (tmp_path / "output").open("wb") as output:
         run = server.start(["playbook", play], {}, output)
     assert started.read_text() == "\n"
@@ -91,17 +94,21 @@ def test_a_run_can_be_waited_for_and_killed(server, environment, tmp_path):
     go_on.write_text("")
 
 
-def test_it_ends_with_the_process_that_started_it(environment):
+def test_it_ends_with_the_process_that_started_it_and_so_do_its_runs(environment, tmp_path):
+    pause = {"ansible.builtin.pause": {"seconds": 600}}
+    play = write_play(tmp_path / "play.json", pause)
     with subprocess.Popen(
-        [sys.executable, "-c", STARTER],
+        [sys.executable, "-c", STARTER, play],
         cwd=REPOSITORY,
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     ) as starter:
-        server = os.pidfd_open(int(starter.stdout.readline()))
+        handles = [os.pidfd_open(int(pid)) for pid in starter.stdout.readline().split()]
         starter.kill()
-    ended, _none, _none = select.select([server], [], [], PATIENCE)
-    os.close(server)
-    assert ended
+    for handle in handles:
+        ended, _none, _none = select.select([handle], [], [], PATIENCE)
+        os.close(handle)
+        assert ended

@@ -6,7 +6,7 @@
 
 Standard input is a socket. Each message is a list: the arguments of ``python -m ansible``, and more environment
 variables; two descriptors come with it, one for the run's output, one for its pid and later its wait status, each
-a line. When the other end of the socket is closed, the program ends.
+a line. When the other end of the socket is closed, the program ends; when that of the last descriptor is, the run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import gc
 import importlib
 import json
 import os
+import select
+import signal
 import socket
 import sys
 import warnings
@@ -71,6 +73,24 @@ def reap() -> None:
             pass
 
 
+def look_after(pid: int, news: int) -> None:
+    """Tell of a run; when nobody listens any more, end it."""
+    tell(news, pid)
+    poll = select.poll()
+    poll.register(os.pidfd_open(pid), select.POLLIN)
+    # Only for the error that a pipe without a reader has.
+    poll.register(news, 0)
+    if any(descriptor == news for descriptor, _event in poll.poll()):
+        os.kill(pid, signal.SIGTERM)
+    _pid, status = os.waitpid(pid, 0)
+    tell(news, status)
+
+
+def tell(news: int, number: int) -> None:
+    with suppress(BrokenPipeError):
+        os.write(news, b"%d\n" % number)
+
+
 def run(arguments: list[str], variables: dict[str, str], output: int, news: int) -> None:
     """Returns, or exits, as ``python -m ansible`` does; another process waits for that and tells of it."""
     null = os.open(os.devnull, os.O_RDONLY)
@@ -78,9 +98,7 @@ def run(arguments: list[str], variables: dict[str, str], output: int, news: int)
         os.dup2(theirs, standard)
     pid = os.fork()
     if pid:
-        os.write(news, b"%d\n" % pid)
-        _pid, status = os.waitpid(pid, 0)
-        os.write(news, b"%d\n" % status)
+        look_after(pid, news)
         os._exit(0)
     os.close(output)
     os.close(news)

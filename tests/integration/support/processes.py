@@ -90,6 +90,6 @@ class ForkServer:
         return Forked(news)
 
     def close(self) -> None:
-        """It ends; runs that go on are left alone."""
+        """It ends; runs that are still waited for go on."""
         self._messages.close()
         self.process.wait()
