@@ -51,5 +51,6 @@ def variables(**more: str) -> dict[str, str]:
         "PYTHONPYCACHEPREFIX": str(cache() / "bytecode"),
         "PYTHONUNBUFFERED": "1",
         "VIRTNET_CACHE": str(cache()),
+        "VIRTNET_COMPILED": str(cache() / "compiled"),
         **more,
     }

@@ -30,14 +30,14 @@ class Archives:
         archive = self._folder / f"{name}.zip"
         with zipfile.ZipFile(archive, "w") as made:
             made.writestr("subject.py", SOURCE.format(said))
-        given = {"PYTHONPATH": str(MANAGED), "PYTHONPYCACHEPREFIX": str(self.cache), **variables}
+        given = {"PYTHONPATH": str(MANAGED), "VIRTNET_COMPILED": str(self.cache), **variables}
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         argv = [self._python, "-c", IMPORT, str(archive)]
         done = subprocess.run(argv, env=kept | given, capture_output=True, text=True, check=True)
         assert (done.stdout.strip(), done.stderr) == (str((said, f"{archive}/subject.py")), "")
 
     def kept(self) -> list[Path]:
-        return sorted(path for path in self.cache.glob("archives/*/*"))
+        return sorted(path for path in self.cache.glob("*/*"))
 
 
 @pytest.fixture
@@ -66,6 +66,6 @@ def test_what_is_damaged_is_compiled_again(archives, size):
 
 
 def test_where_nothing_can_be_kept_all_works(archives):
-    archives.run("first", "one", PYTHONPYCACHEPREFIX="/proc/1/nowhere")
-    archives.run("second", "one", PYTHONPYCACHEPREFIX="")
+    archives.run("first", "one", VIRTNET_COMPILED="/proc/1/nowhere")
+    archives.run("second", "one", VIRTNET_COMPILED="")
     assert archives.kept() == []

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FILES = Path(__file__).with_name("image")
+MANAGED = Path(__file__).parents[1] / "managed"
 #: What stays out of the image.
 UNREAD = ("doc", "man", "info", "locale")
 SIZE = "4G"
@@ -40,7 +41,7 @@ def built(folder: Path, suite: str, guest: Path) -> Path:
 
 def _key(suite: str, guest: Path) -> str:
     content = hashlib.sha256(f"{suite} {SIZE}".encode())
-    for path in (*sorted(FILES.iterdir()), Path(__file__), *sorted(guest.iterdir())):
+    for path in (*sorted(FILES.iterdir()), *MANAGED.glob("*.py"), Path(__file__), *sorted(guest.iterdir())):
         content.update(path.read_bytes())
     return content.hexdigest()[:12]
 
@@ -63,6 +64,7 @@ def _build(suite: str, made: Path, guest: Path) -> None:
             (newest,) = (root / "boot").glob(f"{name}-*")
             shutil.copyfile(newest, ready / name)
         shutil.copytree(guest, root / "var/lib/virtnet/images/micro")
+        shutil.copytree(MANAGED, root / "usr/local/lib/managed", ignore=shutil.ignore_patterns("__pycache__"))
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(root), str(ready / "disk.img"), SIZE], check=True)
         os.rename(ready, made)
 

@@ -22,7 +22,7 @@ from .results import TaskResult, read_results
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CALLBACKS = Path(__file__).with_name("callback_plugins")
-MANAGED = Path(__file__).with_name("managed")
+MANAGED = REPOSITORY / "tests/managed"
 # What a user's shell or the test run itself needs, and a playbook run must not depend on.
 # With PYTHONUNBUFFERED Python reads a module byte by byte.
 DROPPED = ("ANSIBLE_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")

@@ -4,7 +4,8 @@
 
 """Python on managed hosts keeps what it compiles of the archive that a module comes in, as it does with other files.
 
-It is a third of the time that a short module takes. Python imports this file by itself from a folder of PYTHONPATH.
+It is a third of the time that a short module takes. Python imports this file by itself from a folder of PYTHONPATH;
+VIRTNET_COMPILED is the folder to keep it in.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import os
 import sys
 import zipimport
 
+FOLDER = os.environ.get("VIRTNET_COMPILED")
+
 compile_source = zipimport._compile_source
 
 
 def kept(path, source):
     """The code of a source file, by its content: an archive has a new path each time."""
     digest = hashlib.sha256(source).hexdigest()
-    file = os.path.join(sys.pycache_prefix, "archives", sys.implementation.cache_tag, digest)
+    file = os.path.join(FOLDER, sys.implementation.cache_tag, digest)
     try:
         with open(file, "rb") as there:
             code = marshal.loads(there.read())
@@ -45,5 +48,5 @@ def keep(file, content):
         pass
 
 
-if sys.pycache_prefix:
+if FOLDER:
     zipimport._compile_source = kept
