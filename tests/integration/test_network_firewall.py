@@ -253,10 +253,10 @@ def start_dhcp(host: Sandbox, network: str) -> None:
     )
 
 
-def fetched(host: Sandbox, guest: str, server: str) -> str:
-    """A file of the server, or nothing."""
+def fetched(host: Sandbox, guest: str, server: str) -> subprocess.CompletedProcess[str]:
+    """A file of the server."""
     get = ["busybox", "tftp", "-g", "-r", "hostname", "-l", "/dev/stdout", server]
-    return host.run(["ip", "netns", "exec", guest, *get], check=False).stdout
+    return host.run(["ip", "netns", "exec", guest, *get], check=False)
 
 
 def test_the_host_serves_addresses_and_names_and_no_more_where_it_is_not_to_be_reached(play, site: Site, backend):
@@ -270,8 +270,9 @@ def test_the_host_serves_addresses_and_names_and_no_more_where_it_is_not_to_be_r
     site.probes["host"].serve(53)
     for network in ("nat", "isolated"):
         start_dhcp(site.host, network)
-    assert fetched(site.host, "iso.11", address("isolated", 1, 4)) == site.host.path("/etc/hostname").read_text()
-    assert fetched(site.host, "nat.11", address("nat", 1, 4)) == ""
+    got = fetched(site.host, "iso.11", address("isolated", 1, 4))
+    assert got.stdout == site.host.path("/etc/hostname").read_text(), got
+    assert fetched(site.host, "nat.11", address("nat", 1, 4)).stdout == ""
     for network, guest in (("nat", "nat.dhcp"), ("isolated", "iso.dhcp")):
         plug(site.host, guest, f"br{NUMBERS[network]}")
         assert lease(site.host, guest)["ip"] == address(network, 77, 4)
