@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from .errors import HostError
@@ -29,17 +28,26 @@ def write(path: Path, text: str, mode: int = 0o644, owner: tuple[int, int] | Non
     A file that exists keeps its mode and owner. `mode` and `owner` (ids of user and group) are for a new one.
     Directories above that are missing are made.
     """
+    try:
+        found = path.stat()
+        mode, owner = found.st_mode & 0o7777, (found.st_uid, found.st_gid)
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        raise HostError(f"{path} cannot be written: {exc.strerror}") from exc
+    replace(path, text.encode(), mode, owner)
+
+
+def replace(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None) -> None:
+    """The same with bytes, and with this mode and owner whatever was there."""
     # Always the same name: what a killed run left is overwritten by the next, which holds the host's lock.
     # The dot hides it from programs that read all files of a directory, such as dnsmasq.
     new = path.with_name(f".{path.name}.virtnet-new")
     try:
         make_directory(path.parent)
-        with suppress(FileNotFoundError):
-            found = path.stat()
-            mode, owner = found.st_mode & 0o7777, (found.st_uid, found.st_gid)
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             if owner:
                 os.fchown(handle, *owner)
             os.fchmod(handle, mode)

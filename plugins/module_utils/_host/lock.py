@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .errors import HostError
 
-_PATH = Path("/run/virtnet/lock")
+PATH = Path("/run/virtnet/lock")
 
 
 @contextmanager
@@ -27,11 +27,11 @@ def host_lock(held: bool = True) -> Iterator[None]:
         yield
         return
     try:
-        _PATH.parent.mkdir(mode=0o755, exist_ok=True)
+        PATH.parent.mkdir(mode=0o755, exist_ok=True)
         # Not for others to open: who can, can keep it for ever.
-        lock = os.fdopen(os.open(_PATH, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w")
+        lock = os.fdopen(os.open(PATH, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w")
     except OSError as exc:
-        raise HostError(f"{_PATH} cannot be opened ({exc.strerror}); run as root ('become: true')") from exc
+        raise HostError(f"{PATH} cannot be opened ({exc.strerror}); run as root ('become: true')") from exc
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -75,6 +75,16 @@ def reload() -> None:
         run(["systemctl", "restart", "systemd-networkd.service"])
 
 
+def at_work() -> bool:
+    """Whether it is still busy with an interface of this host that has a carrier; on others it waits for one."""
+    states = [_state(path.name) for path in _CLASS.iterdir()]
+    return any(
+        state.get("ADMIN_STATE") in ("pending", "initialized", "configuring")
+        and state.get("OPER_STATE") not in ("missing", "off", "no-carrier", "dormant")
+        for state in states
+    )
+
+
 def release() -> bool:
     """End `hold` and `let_go`, as of the next reload. Tells whether there was anything to do."""
     found = [path for path in (_HELD, _LEFT) if path.exists()]

@@ -1,0 +1,249 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The program that a checkpoint leaves on the host, to restore it. It needs Python's own library and nothing else.
+
+usage: restore.pyz timeout [SECONDS] | boot | check
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .._persist.checkpoint import BOOT_UNIT
+from .._spec import checkpoint_files, checkpoint_plan
+from .._spec.base import Step
+from .._spec.checkpoint import command
+from . import checkpoint_state, checkpoint_store as store, files, networkd
+from .command import attempt
+from .errors import HostError
+from .lock import PATH as HOST_LOCK
+from .supervisor import booted
+
+#: Seconds. Whoever has the host's lock may hang, and so may any program.
+_PATIENCE_FOR_LOCK = 5
+_PATIENCE_FOR_STEP = 15
+#: A NIC that was a port stays at work for networkd, though all is done (seen with systemd 252).
+_PATIENCE_FOR_MANAGER = 3
+#: What one step undoes of another's work is put back in the next round.
+_ROUNDS = 3
+_UNITS = Path("/etc/systemd/system")
+
+
+def main(argv: list[str]) -> None:
+    """Whoever confirms, or is asked for it, is quicker or too late: `store.decided` tells."""
+    reason, seconds = argv[0], int(argv[1]) if len(argv) > 1 else 0
+    if reason == "check":
+        return
+    time.sleep(seconds)
+    if not store.pending():
+        _leave_boot_unit()
+        return
+    with store.busy():
+        if not store.decided(store.RESTORING) and not store.RESTORING.exists():
+            _leave_boot_unit()
+            store.leave_empty()
+            return
+        saved = store.read(store.RESTORING)
+        with _host_lock():
+            report = Restore(saved, at_boot=reason == "boot").run()
+        report["reason"] = "somebody asked for it" if store.ASKED.exists() else _REASONS[reason]
+        store.write(store.REPORT, report)
+        _leave_boot_unit()
+        store.forget_all_but_report()
+
+
+_REASONS = {"timeout": "its time was over", "boot": "the host was rebooted meanwhile"}
+
+
+@contextmanager
+def _host_lock() -> Iterator[None]:
+    """The lock of the host, if it is to be had."""
+    HOST_LOCK.parent.mkdir(mode=0o755, exist_ok=True)
+    with open(HOST_LOCK, "a", opener=lambda path, flags: os.open(path, flags, 0o600), encoding="utf-8") as lock:
+        end = time.monotonic() + _PATIENCE_FOR_LOCK
+        while time.monotonic() < end:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # flock(2) has no time-out.
+                time.sleep(0.05)
+        yield
+
+
+def _leave_boot_unit() -> None:
+    link, unit = _UNITS / "multi-user.target.wants" / BOOT_UNIT, _UNITS / BOOT_UNIT
+    for path in (link, unit):
+        with suppress(OSError):
+            path.unlink()
+    if booted():
+        attempt(["systemctl", "daemon-reload"], timeout=_PATIENCE_FOR_STEP)
+
+
+class Restore:
+    """One way back. What fails is noted, and the next step is taken."""
+
+    def __init__(self, saved: dict[str, Any], at_boot: bool) -> None:
+        self._saved = saved
+        self._at_boot = at_boot
+        self._systemd = booted()
+        self._lines: list[str] = []
+        self._failed: list[str] = []
+
+    def run(self) -> dict[str, Any]:
+        self._try("files", self._files)
+        differs: list[str] = []
+        if not self._at_boot:
+            self._try("network", self._network)
+            if self._systemd:
+                self._try("systemd-networkd", _await_networkd)
+                self._try("network", self._network)
+                self._try("units", self._units)
+            differs = self._try("comparison", self._differences) or []
+        return {
+            "by": self._saved["by"],
+            "armed": self._saved["armed"],
+            "restored": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+            "commands": self._lines,
+            "failed": self._failed,
+            "differs": differs,
+        }
+
+    def _try(self, what: str, part: Callable[[], Any]) -> Any:
+        """An error in this program itself must not keep the rest from being done."""
+        try:
+            return part()
+        except Exception as exc:
+            traceback.print_exc()
+            self._failed.append(f"{what}: {exc}")
+            return None
+
+    def _files(self) -> None:
+        wanted, there = self._saved["files"], checkpoint_state.files()
+        if self._at_boot:
+            wanted, there = map(checkpoint_files.outlasting, (wanted, there))
+        steps = checkpoint_files.filed(wanted, there)
+        self._take(steps)
+        if not self._systemd:
+            return
+        if checkpoint_files.touched(steps, str(_UNITS)):
+            attempt(["systemctl", "daemon-reload"], timeout=_PATIENCE_FOR_STEP)
+            if self._at_boot:
+                self._start_at_boot(wanted)
+        if not self._at_boot:
+            self._tell_managers(steps)
+
+    def _tell_managers(self, steps: list[Step]) -> None:
+        """The host network manager reads its files again."""
+        if any(checkpoint_files.touched(steps, f"{top}/systemd/network") for top in ("/etc", "/run")):
+            self._try("systemd-networkd", networkd.reload)
+            # What it is in the middle of is better not changed under its hands.
+            self._try("systemd-networkd", _await_networkd)
+
+    def _start_at_boot(self, wanted: dict[str, Any]) -> None:
+        """What systemd did not know of when it began to boot."""
+        names = [path.rpartition("/")[2] for path in wanted if "multi-user.target.wants/virtnet-" in path]
+        if names:
+            attempt(["systemctl", "start", "--no-block", *names], timeout=_PATIENCE_FOR_STEP)
+
+    def _network(self) -> None:
+        earlier = list(self._failed)
+        for _round in range(_ROUNDS):
+            # What failed for want of something that came later in the round.
+            self._failed[:] = earlier
+            if not sum(self._take(phase(self._saved, checkpoint_state.live())) for phase in checkpoint_plan.PHASES):
+                return
+
+    def _units(self) -> None:
+        active = checkpoint_state.active_units()
+        installed = checkpoint_files.units(self._saved["files"])
+        gone = [name for name in active if name not in installed and (_UNITS / name).parent == _UNITS]
+        back = [name for name in self._saved["units"] if name not in active]
+        for verb, names in (("stop", gone), ("start", back)):
+            if names:
+                self._take([command(["systemctl", verb, "--no-block", "--", *names])])
+
+    def _differences(self) -> list[str]:
+        left = checkpoint_plan.differences(self._saved, checkpoint_state.live())
+        left += checkpoint_files.filed(self._saved["files"], checkpoint_state.files())
+        return [step.line for step in left]
+
+    def _take(self, steps: list[Step]) -> int:
+        """Do them all; returns how many there were that can be done."""
+        for step in steps:
+            try:
+                _OPERATIONS[step.op](**step.args)
+                self._lines.append(step.line)
+            except (HostError, OSError) as exc:
+                failure = f"{step.line}: {exc}"
+                if failure not in self._failed:
+                    self._failed.append(failure)
+        return sum(step.op != "impossible" for step in steps)
+
+
+def _await_networkd() -> None:
+    """It does what it was told some time after it was told."""
+    end = time.monotonic() + _PATIENCE_FOR_MANAGER
+    while time.monotonic() < end and networkd.at_work():
+        # It tells nobody but by D-Bus, which a host need not have.
+        time.sleep(0.1)
+
+
+def _run(argv: list[str], input: str) -> None:
+    done = attempt(argv, input=input, timeout=_PATIENCE_FOR_STEP)
+    if done.code:
+        raise HostError(done.errors or f"it ended with {done.code}")
+
+
+def _sysctl(path: str, value: str) -> None:
+    Path(path).write_text(value)
+
+
+def _put(path: str, entry: dict[str, Any]) -> None:
+    if "link" in entry:
+        new = f"{path}.virtnet-new"
+        with suppress(FileNotFoundError):
+            os.unlink(new)
+        os.symlink(entry["link"], new)
+        os.replace(new, path)
+    elif "text" in entry:
+        files.replace(Path(path), base64.b64decode(entry["text"]), entry["mode"], (entry["uid"], entry["gid"]))
+    else:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        os.chown(path, entry["uid"], entry["gid"])
+        os.chmod(path, entry["mode"])
+
+
+def _remove(path: str, entry: dict[str, Any]) -> None:
+    if "link" in entry or "text" in entry:
+        os.unlink(path)
+    else:
+        os.rmdir(path)
+
+
+def _impossible() -> None:
+    raise HostError("left as it is")
+
+
+_OPERATIONS: dict[str, Callable[..., None]] = {
+    "run": _run,
+    "sysctl": _sysctl,
+    "put": _put,
+    "remove": _remove,
+    "impossible": _impossible,
+}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
