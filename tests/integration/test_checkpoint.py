@@ -305,6 +305,16 @@ def test_the_controller_dies(play: Player, host: Sandbox, lan: LanHost):
     assert_same({**before, "processes": None}, {**picture(host), "processes": None})
 
 
+def test_a_module_is_killed(play: Player, host: Sandbox, lan: LanHost):
+    before = picture(host)
+    # Right after it has taken the uplink's addresses away.
+    killed = shell(f"{WRONG} kill -9 $PPID")
+    play.start(host, [checkpoint("armed", timeout=6), killed]).finish()
+    assert host.run(["ping", "-c1", "-W1", lan.ADDRESS], check=False).returncode
+    assert problems(await_restore(host)) == NO_PROBLEM
+    assert_same(before, picture(host))
+
+
 def test_who_holds_the_hosts_lock_and_hangs_is_not_waited_for(play: Player, host: Sandbox):
     with host.popen(["flock", "/run/virtnet/lock", "sh", "-c", "echo held; sleep infinity"], stdout=-1) as hanging:
         play(host, [checkpoint("armed", timeout=1), shell("ip link add br0 type bridge")])

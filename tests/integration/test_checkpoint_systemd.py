@@ -92,6 +92,7 @@ def units(host: SystemdHost) -> list[str]:
 def test_what_nobody_confirms_is_taken_back(play: Player, host: SystemdHost, lan: LanHost, wrong: str):
     before, filed = picture(host), files(host)
     play(host, [checkpoint("armed", timeout=15), shell(wrong)])
+    host.run(["systemd-analyze", "verify", "/etc/systemd/system/virtnet-checkpoint-boot.service"])
     assert len(units(host)) >= 3
     assert problems(await_restore(host)) == NO_PROBLEM
     await_state(host, "uplink0", "routable (")
