@@ -344,6 +344,20 @@ def test_the_timer_and_a_confirmation_at_the_same_moment_end_in_one_of_both(play
         host.run(["ip", "link", "delete", "br0"], check=False)
 
 
+def test_what_fails_stops_nothing_else_and_is_told(play: Player, host: Sandbox, lan: LanHost):
+    host.run(["ip", "link", "set", "uplink0", "alias", "x"])
+    breaking = "printf '#!/bin/sh\\nexit 1\\n' | tee /usr/local/sbin/nft > /usr/local/sbin/iptables-save"
+    breaking += "; chmod +x /usr/local/sbin/*"
+    lost = "ip link set uplink0 alias y; ip netns add thief; ip link add v0 type veth peer name v1 netns thief"
+    play(host, [checkpoint("armed"), shell(f"{breaking}; {lost}; {WRONG}")])
+    (back,) = play(host, [fails(checkpoint("restored"))])
+    assert "these failed: 'the rules of nftables cannot be read any more" in back.msg
+    assert "this still differs: 'the rules of nftables cannot be read any more'" in back.msg
+    host.run(["ping", "-c1", "-W5", lan.ADDRESS])
+    assert "alias x" in host.run(["ip", "link", "show", "uplink0"]).stdout
+    assert not host.path(FOLDER).exists()
+
+
 def test_a_restore_that_broke_off_is_finished(play: Player, host: Sandbox):
     play(host, [checkpoint("armed"), shell("ip link add br0 type bridge")])
     host.path(f"{FOLDER}/armed.json").rename(host.path(f"{FOLDER}/restoring.json"))

@@ -120,10 +120,10 @@ class Restore:
             "differs": differs,
         }
 
-    def _try(self, what: str, part: Callable[[], Any]) -> Any:
-        """An error in this program itself must not keep the rest from being done."""
+    def _try(self, what: str, part: Callable[..., Any], *arguments: Any) -> Any:
+        """What cannot be read, or an error in this program itself, must not keep the rest from being done."""
         try:
-            return part()
+            return part(*arguments)
         except Exception as exc:
             traceback.print_exc()
             self._failed.append(f"{what}: {exc}")
@@ -162,8 +162,14 @@ class Restore:
         for _round in range(_ROUNDS):
             # What failed for want of something that came later in the round.
             self._failed[:] = earlier
-            if not sum(self._take(phase(self._saved, checkpoint_state.live())) for phase in checkpoint_plan.PHASES):
+            # A list: all are to have their turn.
+            if not sum(
+                [self._try(phase.__name__, self._phase, phase, names) or 0 for phase, names in checkpoint_plan.PHASES]
+            ):
                 return
+
+    def _phase(self, phase: Any, names: tuple[str, ...]) -> int:
+        return self._take(phase(self._saved, checkpoint_state.live(names)))
 
     def _units(self) -> None:
         active = checkpoint_state.active_units()

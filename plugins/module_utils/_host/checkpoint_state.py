@@ -11,51 +11,67 @@ import fnmatch
 import json
 import os
 import stat
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from .._spec import checkpoint_files
 from .._spec.checkpoint_packets import tables_of_iptables, tables_of_nft
 from . import namespace
-from .command import attempt, run, which
+from .command import Done, attempt, which
 from .errors import HostError
 
 _SYSCTLS = "/proc/sys/net"
 _FAMILIES = ("4", "6")
+#: Seconds. A host that restores itself cannot wait for a program that hangs.
+_PATIENCE = 15
 
 
-def live() -> dict[str, Any]:
-    """The network of this host as plain data."""
-    legacy = _legacy()
+def live(names: Iterable[str] | None = None) -> dict[str, Any]:
+    """The network of this host as plain data: all of it, or what goes by these names.
+
+    Raises HostError, or whatever else comes of what the host's programs say.
+    """
     return {
         "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         # Of the one who reads: interfaces are fetched into its namespace.
         "pid": os.getpid(),
-        "links": _json("-d", "address", "show"),
-        "namespaces": _namespaces(),
-        "namespace_ids": {entry["name"]: entry["id"] for entry in _json("netns", "list") if "id" in entry},
-        "routes": {family: _lines(f"-{family}", "-N", "-d", "-o", "route", "show", "table", "all") for family in "46"},
-        "rules": {family: _lines(f"-{family}", "-d", "rule", "show") for family in "46"},
-        "sysctls": _sysctls(),
-        "nftables": _nftables(),
-        "iptables": _iptables(legacy),
-        "legacy": legacy,
+        **{name: _READERS[name]() for name in names or _READERS},
     }
 
 
+def _ask(argv: list[str]) -> Done:
+    return attempt(argv, timeout=_PATIENCE)
+
+
+def _told(argv: list[str]) -> str:
+    done = _ask(argv)
+    if done.code:
+        raise HostError(f"'{' '.join(argv)}' failed: {done.errors}")
+    return done.output
+
+
 def _json(*words: str) -> list[Any]:
-    return [entry for entry in json.loads(run(["ip", "-j", *words]) or "[]") if entry]
+    return [entry for entry in json.loads(_told(["ip", "-j", *words]) or "[]") if entry]
 
 
 def _lines(*words: str) -> list[str]:
     # Where IPv6 is off there are no such routes, and ip fails.
-    return [line for line in attempt(["ip", *words]).output.splitlines() if line.strip()]
+    return [line for line in _ask(["ip", *words]).output.splitlines() if line.strip()]
+
+
+def _routes() -> dict[str, list[str]]:
+    return {family: _lines(f"-{family}", "-N", "-d", "-o", "route", "show", "table", "all") for family in _FAMILIES}
+
+
+def _rules() -> dict[str, list[str]]:
+    return {family: _lines(f"-{family}", "-d", "rule", "show") for family in _FAMILIES}
 
 
 def _namespaces() -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for name in namespace.names():
-        done = attempt(["ip", "-n", name, "-d", "-j", "link", "show"])
+        done = _ask(["ip", "-n", name, "-d", "-j", "link", "show"])
         # One that cannot be entered is the name of nothing.
         if done.code == 0:
             found[name] = [entry for entry in json.loads(done.output or "[]") if entry]
@@ -80,7 +96,7 @@ def _nftables() -> dict[str, dict[str, str]] | None:
     """``None`` on a host that has none."""
     if which("nft") is None:
         return None
-    full, plain = (attempt(["nft", *option, "list", "ruleset"]) for option in ([], ["--stateless"]))
+    full, plain = (_ask(["nft", *option, "list", "ruleset"]) for option in ([], ["--stateless"]))
     if full.code or plain.code:
         return None
     stateless = tables_of_nft(plain.output)
@@ -96,19 +112,33 @@ def _legacy() -> list[str]:
         names = Path("/proc/net", f"{tool.replace('tables', '_tables')}_names")
         if not names.is_file() or not names.read_text().strip():
             continue
-        default = attempt([tool, "--version"]).output if which(tool) else ""
+        default = _ask([tool, "--version"]).output if which(tool) else ""
         name = tool if "legacy" in default else f"{tool}-legacy"
         found += [name] if which(f"{name}-save") else []
     return found
 
 
-def _iptables(legacy: list[str]) -> dict[str, dict[str, str]]:
+def _iptables() -> dict[str, dict[str, str]]:
     """By tool. A tool of the older kind is not asked where it has no tables: it would make them."""
+    legacy = _legacy()
     tools = list(legacy)
     for tool in ("iptables", "ip6tables"):
-        if tool not in legacy and which(f"{tool}-save") and "legacy" not in attempt([tool, "--version"]).output:
+        if tool not in legacy and which(f"{tool}-save") and "legacy" not in _ask([tool, "--version"]).output:
             tools.append(tool)
-    return {tool: tables_of_iptables(attempt([f"{tool}-save"]).output) for tool in tools}
+    return {tool: tables_of_iptables(_ask([f"{tool}-save"]).output) for tool in tools}
+
+
+_READERS: dict[str, Callable[[], Any]] = {
+    "links": lambda: _json("-d", "address", "show"),
+    "namespaces": _namespaces,
+    "namespace_ids": lambda: {entry["name"]: entry["id"] for entry in _json("netns", "list") if "id" in entry},
+    "routes": _routes,
+    "rules": _rules,
+    "sysctls": _sysctls,
+    "nftables": _nftables,
+    "iptables": _iptables,
+    "legacy": _legacy,
+}
 
 
 def files() -> dict[str, Any]:
@@ -149,6 +179,6 @@ def _entry(path: str) -> dict[str, Any] | None:
 
 def active_units() -> list[str]:
     """Those of ours that systemd runs."""
-    done = attempt(["systemctl", "list-units", "--plain", "--no-legend", "--state=active", "virtnet-*.service"])
+    done = _ask(["systemctl", "list-units", "--plain", "--no-legend", "--state=active", "virtnet-*.service"])
     names = [line.split()[0] for line in done.output.splitlines() if line.split()]
     return [name for name in names if not name.startswith(checkpoint_files.OWN)]

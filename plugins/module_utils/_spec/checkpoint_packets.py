@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from .base import Step
-from .checkpoint import command
+from .checkpoint import command, impossible
 from .checkpoint_match import State
 
 Table = tuple[str, str]
@@ -29,8 +29,10 @@ def sysctls(saved: State, seen: State) -> list[Step]:
 
 def nftables(saved: State, seen: State) -> list[Step]:
     """Table by table: iptables has tables of its own among them, which nft cannot load."""
-    if saved["nftables"] is None or seen["nftables"] is None:
+    if saved["nftables"] is None:
         return []
+    if seen["nftables"] is None:
+        return [impossible("the rules of nftables cannot be read any more")]
     kept = set(_iptables_keys(saved))
     known = kept & set(_iptables_keys(seen))
     steps = []

@@ -16,9 +16,23 @@ from .checkpoint_match import State
 from .checkpoint_packets import iptables, nftables, sysctls
 from .checkpoint_routes import routed, ruled
 
-#: Sysctls come before addresses: they can forbid IPv6 on an interface.
-PHASES = (placed, renamed, made, joined, set_up, sysctls, addressed, routed, ruled, nftables, iptables)
+_LINKS = ("links", "namespaces", "namespace_ids")
+_PACKETS = ("nftables", "iptables", "legacy")
+#: Each with what it has to know. Sysctls come before addresses: they can forbid IPv6 on an interface.
+PHASES = (
+    (placed, _LINKS),
+    (renamed, _LINKS),
+    (made, _LINKS),
+    (joined, _LINKS),
+    (set_up, _LINKS),
+    (sysctls, ("sysctls",)),
+    (addressed, ("links",)),
+    (routed, ("routes",)),
+    (ruled, ("rules",)),
+    (nftables, _PACKETS),
+    (iptables, _PACKETS),
+)
 
 
 def differences(saved: State, seen: State) -> list[Step]:
-    return [step for phase in PHASES for step in phase(saved, seen)]
+    return [step for phase, _names in PHASES for step in phase(saved, seen)]

@@ -322,6 +322,7 @@ def test_rulesets_are_read_table_by_table():
             ["nft delete table ip6 filter"],
         ),
         ({"nftables": None}, {"nftables": None}, []),
+        ({"nftables": {}}, {"nftables": None}, ["the rules of nftables cannot be read any more"]),
         (
             {"iptables": {"iptables-legacy": {"nat": NAT}}, "legacy": ["iptables-legacy"]},
             {"iptables": {"iptables-legacy": {"nat": "", "filter": NAT}}, "legacy": ["iptables-legacy"]},
