@@ -26,7 +26,7 @@ from tests.integration.test_checkpoint import (
     report,
     shell,
 )
-from tests.integration.test_networkd import FILE, NETWORKD, STATIC, await_state, bare, configure, natives, picture
+from tests.integration.test_networkd import DHCP, FILE, NETWORKD, STATIC, await_state, bare, configure, natives, picture
 from tests.sandbox import LanHost
 
 NUMBERS = itertools.count(1)
@@ -100,6 +100,20 @@ def test_what_nobody_confirms_is_taken_back(play: Player, host: SystemdHost, lan
     assert files(host) == filed and natives(host) == {"20-lan.network"}
     host.run(["ping", "-c1", "-W5", lan.ADDRESS])
     assert units(host) == []
+
+
+@pytest.mark.parametrize("wrong", [WRONG, BRIDGED], ids=["live", "bridged"])
+def test_a_lease_comes_back(play: Player, host: SystemdHost, lan: LanHost, wrong: str):
+    host.path(FILE).write_text(DHCP)
+    host.run(["networkctl", "reload"])
+    await_state(host, "uplink0")
+    before = picture(host)
+    assert "proto dhcp" in " ".join(before["routes"])
+    *_done, back = play(host, [checkpoint("armed"), shell(wrong), checkpoint("restored")])
+    assert problems(back["restored"]) == NO_PROBLEM
+    await_state(host, "uplink0", "routable (")
+    assert_same(before, picture(host))
+    host.run(["ping", "-c1", "-W5", lan.ADDRESS])
 
 
 def test_a_good_change_is_confirmed(play: Player, host: SystemdHost, lan: LanHost):
