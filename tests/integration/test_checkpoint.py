@@ -316,11 +316,24 @@ def test_a_module_is_killed(play: Player, host: Sandbox, lan: LanHost):
 
 
 def test_who_holds_the_hosts_lock_and_hangs_is_not_waited_for(play: Player, host: Sandbox):
+    play(host, [checkpoint("armed", timeout=5), shell("ip link add br0 type bridge")])
     with host.popen(["flock", "/run/virtnet/lock", "sh", "-c", "echo held; sleep infinity"], stdout=-1) as hanging:
-        play(host, [checkpoint("armed", timeout=1), shell("ip link add br0 type bridge")])
+        assert hanging.stdout.read(5) == b"held\n"
         assert problems(await_restore(host)) == NO_PROBLEM
         hanging.kill()
     assert host.run(["ip", "link", "show", "br0"], check=False).returncode
+
+
+#: What the module does, when the program is about to do the same.
+RACER = """
+import os
+while not os.path.exists("busy"):
+    pass
+try:
+    os.rename("armed.json", "confirmed.json")
+except FileNotFoundError:
+    pass
+"""
 
 
 def test_the_timer_and_a_confirmation_at_the_same_moment_end_in_one_of_both(play: Player, host: Sandbox):
@@ -328,15 +341,14 @@ def test_the_timer_and_a_confirmation_at_the_same_moment_end_in_one_of_both(play
     saved = host.path(f"{FOLDER}/armed.json").read_text()
     program = host.path(f"{FOLDER}/restore.pyz").read_bytes()
     play(host, [checkpoint("confirmed")])
-    for number in range(12):
+    for _round in range(12):
         folder = host.path(FOLDER)
         folder.mkdir(mode=0o700, parents=True)
         (folder / "restore.pyz").write_bytes(program)
         (folder / "armed.json").write_text(saved)
         ip(host, "link", "add", "br0", "type", "bridge")
-        # What the module does at the moment that counts, some time after the program has begun.
-        script = f"python3 -I restore.pyz timeout & sleep 0.{number:02}; mv armed.json confirmed.json; wait"
-        host.run(["sh", "-c", f"cd {FOLDER} && {script}"])
+        script = 'python3 -c "$1" & python3 -I restore.pyz timeout; wait'
+        host.run(["sh", "-c", f"cd {FOLDER}; {script}", "sh", RACER])
         kept = host.run(["ip", "link", "show", "br0"], check=False).returncode == 0
         assert kept is (folder / "confirmed.json").exists() is not (folder / "restored.json").exists()
         assert not {path.name for path in folder.iterdir()} & {"armed.json", "restoring.json"}
