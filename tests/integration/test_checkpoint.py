@@ -299,7 +299,7 @@ def test_the_controller_dies(play: Player, host: Sandbox, lan: LanHost):
     run = play.start(host, [checkpoint("armed", timeout=6), shell(WRONG), shell("echo > /run/signal; sleep infinity")])
     run.wait_for(fifo)
     os.killpg(run.process.pid, signal.SIGKILL)
-    run.process.communicate()
+    run.process.wait()
     assert problems(await_restore(host)) == NO_PROBLEM
     host.run(["pkill", "-x", "sleep"], check=False)
     assert_same({**before, "processes": None}, {**picture(host), "processes": None})
