@@ -64,6 +64,21 @@ def test_a_role_for_each_model(play: Player, host: Sandbox):
 
 
 @pytest.mark.usefixtures("lan")
+def test_a_host_that_gets_no_address_on_its_bridge_takes_the_bridge_back(play: Player, host: Sandbox):
+    """It has no DHCP client, and gave its own address away by the time it finds out."""
+    host.run(["rm", "/usr/bin/busybox"])
+    before = network(host)
+    only = [{"name": "bridged", "model": "bridged", "uplink": "uplink0", "dhcp_client": True}]
+    results = play.start(host, [role("bridged_network", {"virtnet_networks": only})]).finish()
+    first, *_others, last = [result for result in results if result.failed]
+    assert first.task.endswith("Get the host's addresses by DHCP")
+    assert last.msg == first.msg
+    # What shields the networks comes before, and cuts nobody off.
+    assert {**network(host), "nftables": before["nftables"]} == before
+    assert not host.path("/var/lib/virtnet/checkpoint").exists()
+
+
+@pytest.mark.usefixtures("lan")
 def test_a_virtual_router_between_two_bridges(play: Player, host: Sandbox):
     before = network(host)
     assert changed(play(host, [role("virtual_router", ROUTER)], check=True))

@@ -21,12 +21,16 @@ _FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 
 
 def resources(networks: list[Network], host: str, fleet: str) -> dict[str, Any]:
-    """A list for each kind of resource; ``forwarding``: whether the host is to forward, by IP version."""
+    """A list for each kind of resource. ``forwarding``: whether the host is to forward, by IP version.
+
+    ``touches_uplink``: whether what they are made of changes the way that the host itself may be reached by.
+    """
     served = [n for n in networks if n.subnets]
     behind = [n for n in served if n.netns]
     forwarding = {version: any(_forwarded(n, version) for n in served) for version in _FORWARDING}
     return {
         "forwarding": {f"ipv{version}": forwards for version, forwards in forwarding.items()},
+        "touches_uplink": any(n.model == "bridged" or n.external_bridge for n in networks),
         "advertisements": [_advertisements(n) for n in networks if n.model == "bridged" and forwarding[6]],
         "namespaces": [_namespace(n) for n in behind],
         "bridges": [_bridge(n, host, fleet) for n in networks],
