@@ -186,7 +186,7 @@ def test_the_distributions_python_gets_packages_and_an_environment_for_the_rest(
     # The distribution was upgraded, and has another Python now.
     (own,) = host.path("/opt/virtnet/venv/lib").glob("python3.*")
     host.run(["mv", f"/opt/virtnet/venv/lib/{own.name}", "/opt/virtnet/venv/lib/python3.0"])
-    *_, found = play(host, [role(), fails(ask)], vars=wanted, env=offline)
+    *_others, found = play(host, [role(), fails(ask)], vars=wanted, env=offline)
     assert "guest 'web1'" in found.msg
 
     play(host, [role(tasks_from="teardown")], vars=wanted)

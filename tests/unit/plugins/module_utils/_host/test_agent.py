@@ -101,7 +101,8 @@ def run(tmp_path, monkeypatch):
 
         return asyncio.run(main())
 
-    monkeypatch.setattr(agent, "_ASK_AGAIN", 0.05)
+    # Long enough for a busy machine to answer at once.
+    monkeypatch.setattr(agent, "_ASK_AGAIN", 0.5)
     return run
 
 
