@@ -44,6 +44,7 @@ class ActionModule(ActionBase):
             except AnsibleConnectionFailure:
                 if time.monotonic() >= deadline:
                     raise
+                # A host that cannot be reached does not say when it can.
                 time.sleep(_PAUSE)
 
 

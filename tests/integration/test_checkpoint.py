@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from typing import Any
 
 import pytest
 
 from tests.integration.support import Player, fails
 from tests.integration.support.examples import examples
-from tests.integration.support.links import ip
+from tests.integration.support.links import await_duplicates, ip
 from tests.sandbox import LanHost, Sandbox
 
 FOLDER = "/var/lib/virtnet/checkpoint"
@@ -64,8 +63,7 @@ def report(host: Sandbox) -> dict[str, Any]:
 
 def picture(host: Sandbox) -> dict[str, Any]:
     """When no address is being looked for any more."""
-    while host.run(["ip", "-6", "address", "show", "tentative"]).stdout:
-        time.sleep(0.1)
+    await_duplicates(host)
     seen = host.snapshot()
     # What is in a namespace is not saved; tables are listed in the order in which they came.
     seen["namespaces"] = sorted(seen["namespaces"])

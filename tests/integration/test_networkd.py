@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.integration.support import Player, fails
-from tests.integration.support.links import addresses, ip, links
+from tests.integration.support.links import addresses, await_duplicates, ip, links
 from tests.integration.support.systemd_host import SystemdHost
 from tests.sandbox import LanHost
 
@@ -86,7 +86,7 @@ def await_state(host: SystemdHost, interface: str, state: str = "routable (confi
     end = time.monotonic() + PATIENCE
     while state not in (said := host.run(["networkctl", "status", interface], check=False).stdout):
         assert time.monotonic() < end, said
-        # It tells nobody but by D-Bus, which this host does not have.
+        # networkctl can only be asked: it does not wait for a state.
         time.sleep(0.1)
 
 
@@ -94,6 +94,7 @@ def await_address(host: SystemdHost, interface: str) -> None:
     end = time.monotonic() + PATIENCE
     while not [a for a in addresses(links(host)[interface]) if a.startswith("192.0.2.")]:
         assert time.monotonic() < end, said(host, "address")
+        # As in await_duplicates().
         time.sleep(0.1)
 
 
@@ -120,8 +121,7 @@ def said(host: SystemdHost, *words: str) -> str:
 
 def picture(host: SystemdHost) -> dict[str, Any]:
     """What one notices of the host's network, when it has come to rest."""
-    while said(host, "-6", "address", "show", "tentative"):
-        time.sleep(0.1)
+    await_duplicates(host)
     seen = {
         name: {"addresses": addresses(link), **{key: link.get(key) for key in ("address", "master", "ifalias", "mtu")}}
         for name, link in links(host).items()

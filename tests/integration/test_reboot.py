@@ -10,13 +10,13 @@ import difflib
 import json
 import os
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.integration.support import Player, fails
+from tests.integration.support.links import await_duplicates
 from tests.integration.support.systemd_host import SystemdHost
 from tests.sandbox.snapshot import prune
 
@@ -107,8 +107,7 @@ def host() -> Iterator[SystemdHost]:
 def picture(host: SystemdHost, *namespaces: str) -> dict[str, Any]:
     """All that may be compared, as soon as no address is being looked for on the network any more."""
     for inside in ([], *(["-n", netns] for netns in namespaces or ["r1"])):
-        while host.run(["ip", *inside, "-6", "address", "show", "tentative"], check=False).stdout:
-            time.sleep(0.1)
+        await_duplicates(host, *inside)
     snapshot = host.snapshot()
     text = json.dumps({subject: prune(snapshot[subject], NUMBERS) for subject in SUBJECTS})
     return json.loads(re.sub(PICKED, '"picked"', text))

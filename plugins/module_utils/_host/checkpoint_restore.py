@@ -45,6 +45,7 @@ def main(argv: list[str]) -> None:
     reason, seconds = argv[0], int(argv[1]) if len(argv) > 1 else 0
     if reason == "check":
         return
+    # Where no systemd counts the seconds, this process is the timer.
     time.sleep(seconds)
     if not store.pending():
         _leave_boot_unit()

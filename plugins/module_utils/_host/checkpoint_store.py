@@ -69,6 +69,7 @@ def decided(outcome: Path) -> bool:
 
 def clear() -> None:
     """Nothing is left, but what the other folders hold."""
+    # A restore that came second removes what is its own at the same time.
     shutil.rmtree(FOLDER, ignore_errors=True)
     with suppress(OSError):
         FOLDER.parent.rmdir()

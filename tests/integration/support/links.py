@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,13 @@ BY_ITSELF = ("fe80:", "ff00:")
 
 def ip(host: Sandbox, *words: str) -> None:
     host.run(["ip", *words])
+
+
+def await_duplicates(host: Sandbox, *inside: str) -> None:
+    """Wait until no IPv6 address is looked for on the network any more; ``inside`` is ``-n`` and a namespace."""
+    while host.run(["ip", *inside, "-6", "address", "show", "tentative"], check=False).stdout:
+        # `ip monitor` does not say when it has begun to listen.
+        time.sleep(0.1)
 
 
 def links(host: Sandbox, netns: str | None = None) -> dict[str, dict[str, Any]]:
