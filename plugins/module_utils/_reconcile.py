@@ -11,17 +11,18 @@ A host adapter (``_host/``) gives ``observe(wants, everything=False) -> world``,
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.yaml import yaml_dump
 
-from ._host import boot as boot_host, libraries, networkd, supervisor
+from ._host import boot as boot_host, libraries, managers, supervisor
 from ._host.errors import HostError
 from ._host.lock import host_lock
 from ._persist import boot
+from ._persist.native import Natives
 from ._plan import Change, check_unique, plan, shown, states
 from ._spec.base import Resource, SpecError
 
@@ -104,18 +105,19 @@ class Boot:
         there = boot_host.observe()
         kept = [want for want in wants if want.boot_folder]
         after = {key: sides[1] for key, sides in states(kept, world).items()}
-        files = boot.wanted(self._spec, self._entries, after, world, there, self._purge, self._managed)
+        natives = Natives(managers.renderers(), self._managed if self._wanted else _not_asked)
+        files = boot.wanted(self._spec, self._entries, after, world, there, self._purge, natives)
         if not self._wanted:
-            files = dict.fromkeys(files)
+            files = boot.unwanted(files, natives)
         pairs = boot.files(files, there)
         return [Change((after or before).key, before, after) for before, after in pairs if before != after]
 
-    def _managed(self, nic: str, ours: list[str]) -> Any:
-        found = networkd.managed(nic, ours)
-        if found is None and self._wanted:
+    def _managed(self, nic: str, bridge: str, there: Mapping[str, str]) -> Any:
+        found = managers.managed(nic, bridge, there)
+        if found is None:
             self.warnings[nic] = (
                 f"uplink: after a reboot the bridge of '{nic}' is gone until the next run: that NIC is configured by "
-                "no host network manager that this collection can write files for, which is systemd-networkd"
+                f"no host network manager that this collection can write files for, such as {managers.names()}"
             )
         return found
 
@@ -130,6 +132,10 @@ class Boot:
 
     def commit(self, changes: list[Change]) -> None:
         boot_host.commit([step for change in changes for step in change.steps])
+
+
+def _not_asked(_nic: str, _bridge: str, _there: Mapping[str, str]) -> None:
+    return None
 
 
 def reconcile(

@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .._persist import boot_links, boot_units, networkd as networkd_files
+from .._persist import boot_links, boot_units
 from .._persist.boot_path import FOLDER, Place
 from .._spec.base import Step
 from .._spec.extra_address import ExtraAddress
-from . import files, networkd
+from . import files, managers
 from .command import attempt, run
 from .errors import HostError
+from .manager import Edits, Manager
 
 _FOLDER = Path(FOLDER)
 _WANTED = Path(boot_units.UNITS, "multi-user.target.wants")
@@ -24,10 +25,10 @@ _WANTED = Path(boot_units.UNITS, "multi-user.target.wants")
 def observe() -> dict[str, str]:
     """The text of each file of ours, by path. A unit that is not enabled counts as missing."""
     paths = [path for path in _FOLDER.glob("*/*") if not path.name.startswith(".")]
-    paths += Path(networkd_files.FOLDER).glob(f"{networkd_files.PREFIX}*")
     found = {str(path): files.read(path) for path in [*sorted(paths), *map(Path, boot_units.all_files())]}
     disabled = [path for path in found if (unit := boot_units.unit_of(path)) and not (_WANTED / unit).is_symlink()]
-    return {path: text for path, text in found.items() if text is not None and path not in disabled}
+    ours = {path: text for path, text in found.items() if text is not None and path not in disabled}
+    return {**ours, **managers.observe()}
 
 
 def noted_addresses() -> set[Place]:
@@ -38,38 +39,47 @@ def noted_addresses() -> set[Place]:
 
 def prepare(steps: list[Step]) -> None:
     """Before the network itself is changed."""
-    networkd.hold(_native_texts(steps))
+    texts = _texts(steps)
+    for manager in managers.ALL:
+        manager.hold(_edits(manager, texts, _read(texts)))
 
 
 def commit(steps: list[Step]) -> None:
     """Make the changes of files and units, all of them or none."""
-    before = {step.args["path"]: files.read(Path(step.args["path"])) for step in steps if "path" in step.args}
+    texts = _texts(steps)
+    before = _read(texts)
     try:
-        networkd.let_go(_native_texts(steps))
+        for manager in managers.ALL:
+            manager.let_go(_edits(manager, texts, before))
         _make(steps)
-        _tell_networkd(before)
+        for manager in managers.ALL:
+            manager.reload(_edits(manager, texts, before))
     except HostError:
         for path, text in before.items():
             _put(Path(path), text)
         attempt(["systemctl", "daemon-reload"])
-        _tell_networkd(before)
+        for manager in managers.ALL:
+            manager.reverted(_edits(manager, texts, before))
         raise
-
-
-def _native_texts(steps: list[Step]) -> list[str]:
-    """Those of networkd's files that are to go."""
-    gone = [step.args["path"] for step in steps if step.op == "remove" and networkd_files.is_native(step.args["path"])]
-    return [text for path in gone if (text := files.read(Path(path)))]
 
 
 def give_up() -> None:
     """Undo `prepare`, unless `commit` did."""
-    _tell_networkd([])
+    for manager in managers.ALL:
+        manager.release()
 
 
-def _tell_networkd(paths: Iterable[str]) -> None:
-    if networkd.release() or any(map(networkd_files.is_native, paths)):
-        networkd.reload()
+def _texts(steps: list[Step]) -> dict[str, str | None]:
+    """What is to be in each file; ``None`` for one that is to go."""
+    return {step.args["path"]: step.args.get("text") for step in steps if "path" in step.args}
+
+
+def _read(paths: Iterable[str]) -> dict[str, str | None]:
+    return {path: files.read(Path(path)) for path in paths}
+
+
+def _edits(manager: Manager, texts: Mapping[str, str | None], before: Mapping[str, str | None]) -> Edits:
+    return {path: (before[path], text) for path, text in texts.items() if manager.files.is_native(path)}
 
 
 def _make(steps: list[Step]) -> None:

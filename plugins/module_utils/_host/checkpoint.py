@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._spec.checkpoint import check, told
-from . import checkpoint_program, checkpoint_state, checkpoint_store as store, checkpoint_timer
+from . import checkpoint_program, checkpoint_state, checkpoint_store as store, checkpoint_timer, managers
 from .command import attempt
 from .errors import HostError
 from .lock import host_lock
@@ -76,6 +76,7 @@ def _save_and_start(timer: Any, timeout: int, about: dict[str, Any]) -> None:
         checkpoint_program.install()
         units = checkpoint_state.active_units() if timer.supervised else []
         saved = {**about, **checkpoint_state.live(), "files": checkpoint_state.files(), "units": units}
+        saved["managers"] = managers.saved() if timer.supervised else {}
         timer.start(timeout)
         # Last: from here on it is armed, and whoever is killed leaves a timer that runs.
         store.write(store.ARMED, saved)

@@ -24,7 +24,7 @@ from .._persist.checkpoint import BOOT_UNIT
 from .._spec import checkpoint_files, checkpoint_plan
 from .._spec.base import Step
 from .._spec.checkpoint import command
-from . import checkpoint_state, checkpoint_store as store, files, networkd
+from . import checkpoint_state, checkpoint_store as store, files, managers
 from .command import attempt
 from .errors import HostError
 from .lock import PATH as HOST_LOCK
@@ -108,8 +108,9 @@ class Restore:
         if not self._at_boot:
             self._try("network", self._network)
             if self._systemd:
-                self._try("systemd-networkd", _await_networkd)
+                self._try("network managers", _await_managers)
                 self._try("network", self._network)
+                self._bring_managers_back()
                 self._try("units", self._units)
             differs = self._try("comparison", self._differences) or []
         return {
@@ -146,11 +147,21 @@ class Restore:
             self._tell_managers(steps)
 
     def _tell_managers(self, steps: list[Step]) -> None:
-        """The host network manager reads its files again."""
-        if any(checkpoint_files.touched(steps, f"{top}/systemd/network") for top in ("/etc", "/run")):
-            self._try("systemd-networkd", networkd.reload)
-            # What it is in the middle of is better not changed under its hands.
-            self._try("systemd-networkd", _await_networkd)
+        """The host network managers read their files again."""
+        for manager in managers.ALL:
+            if any(checkpoint_files.touched(steps, folder) for folder in manager.folders):
+                name = manager.files.NAME
+                self._try(name, manager.told, self._saved_of(name))
+                # What it is in the middle of is better not changed under its hands.
+                self._try(name, _await_managers)
+
+    def _bring_managers_back(self) -> None:
+        for manager in managers.ALL:
+            name = manager.files.NAME
+            self._lines += self._try(name, manager.brought_back, self._saved_of(name)) or []
+
+    def _saved_of(self, name: str) -> Any:
+        return self._saved["managers"].get(name)
 
     def _start_at_boot(self, wanted: dict[str, Any]) -> None:
         """What systemd did not know of when it began to boot."""
@@ -199,11 +210,11 @@ class Restore:
         return sum(step.op != "impossible" for step in steps)
 
 
-def _await_networkd() -> None:
-    """It does what it was told some time after it was told."""
+def _await_managers() -> None:
+    """They do what they were told some time after they were told."""
     end = time.monotonic() + _PATIENCE_FOR_MANAGER
-    while time.monotonic() < end and networkd.at_work():
-        # It tells nobody but by D-Bus, which a host need not have.
+    while time.monotonic() < end and any(manager.at_work() for manager in managers.ALL):
+        # They tell nobody but by D-Bus, which a host need not have.
         time.sleep(0.1)
 
 

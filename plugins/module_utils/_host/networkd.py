@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .._persist import networkd
 from .._persist.networkd import Managed
 from . import files
 from .command import attempt, run
+from .manager import Edits, Manager
 
 #: What networkd says of each interface, by its index; networkctl(1) reads the same.
 _LINKS = Path("/run/systemd/netif/links")
@@ -29,63 +31,83 @@ _CLASS = Path("/sys/class/net")
 _FOLDERS = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
 
 
-def managed(nic: str, ours: list[str]) -> Managed | None:
-    """How networkd configures a NIC without our files, `ours`; ``None`` when it does not, or does not run."""
-    index = files.read(_CLASS / nic / "ifindex")
-    if index is None or attempt(["systemctl", "is-active", "--quiet", "systemd-networkd.service"]).code:
-        return None
-    state = _state(nic)
-    known, iaid = networkd.origin_of(ours)
-    path = state.get("NETWORK_FILE")
-    if path and (networkd.is_native(path) or Path(path) == _HELD):
-        path = known
-    text = path and files.read(Path(path))
-    if text is None or state.get("ADMIN_STATE") == "unmanaged":
-        return None
-    mac = (files.read(_CLASS / nic / "address") or "").strip()
-    return Managed(path, "\n".join([text, *_drop_ins(Path(path).name)]), mac, iaid or _iaid(index.strip()))
+class Networkd(Manager):
+    files = networkd
+    folders = ("/etc/systemd/network", "/run/systemd/network")
+
+    def observe(self) -> dict[str, str]:
+        paths = sorted(Path(networkd.FOLDER).glob(f"{networkd.PREFIX}*"))
+        return {str(path): text for path in paths if (text := files.read(path)) is not None}
+
+    def managed(self, nic: str, bridge: str, there: Mapping[str, str]) -> Managed | None:
+        index = files.read(_CLASS / nic / "ifindex")
+        if index is None or attempt(["systemctl", "is-active", "--quiet", "systemd-networkd.service"]).code:
+            return None
+        state = _state(nic)
+        known, iaid = networkd.origin_of(there[path] for path in networkd.files_of(bridge, there))
+        path = state.get("NETWORK_FILE")
+        if path and (networkd.is_native(path) or Path(path) == _HELD):
+            path = known
+        text = path and files.read(Path(path))
+        if text is None or state.get("ADMIN_STATE") == "unmanaged":
+            return None
+        mac = (files.read(_CLASS / nic / "address") or "").strip()
+        return Managed(path, "\n".join([text, *_drop_ins(Path(path).name)]), mac, iaid or _iaid(index.strip()))
+
+    def hold(self, edits: Edits) -> None:
+        """Have networkd not make the NICs of our files that go ports again when they leave."""
+        nics = networkd.uplinks_of(_gone(edits))
+        if nics:
+            files.write(_HELD, networkd.released(nics))
+            _reload()
+        else:
+            # A run was killed in between.
+            self.release()
+
+    def let_go(self, edits: Edits) -> None:
+        """Have networkd forget the bridges of our files that outlive them; else it takes along what it gave them."""
+        bridges = [name for name in networkd.bridges_of(_gone(edits)) if (_CLASS / name).exists()]
+        if bridges:
+            files.write(_LEFT, networkd.forgotten(bridges))
+            _reload()
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end and any(_state(name).get("NETWORK_FILE") != str(_LEFT) for name in bridges):
+            # It tells nobody but by D-Bus, which a host need not have.
+            time.sleep(0.05)
+
+    def reload(self, edits: Edits) -> None:
+        if _leave() or edits:
+            _reload()
+
+    reverted = reload
+
+    def release(self) -> None:
+        self.reload({})
+
+    def told(self, saved: Any) -> None:
+        _reload()
+
+    def at_work(self) -> bool:
+        """Whether it is still busy with an interface of this host that has a carrier; on others it waits for one."""
+        states = [_state(path.name) for path in _CLASS.iterdir()]
+        return any(
+            state.get("ADMIN_STATE") in ("pending", "initialized", "configuring")
+            and state.get("OPER_STATE") not in ("missing", "off", "no-carrier", "dormant")
+            for state in states
+        )
 
 
-def hold(texts: Iterable[str]) -> None:
-    """Have networkd not make the NICs that our files, these `texts`, are about ports again when they leave."""
-    nics = networkd.uplinks_of(texts)
-    if nics:
-        files.write(_HELD, networkd.released(nics))
-        reload()
-    elif release():
-        # A run was killed in between.
-        reload()
+def _gone(edits: Edits) -> list[str]:
+    return [before for before, after in edits.values() if before is not None and after is None]
 
 
-def let_go(texts: Iterable[str]) -> None:
-    """Have networkd forget the bridges of our files that outlive them; else it takes along what it gave them."""
-    bridges = [name for name in networkd.bridges_of(texts) if (_CLASS / name).exists()]
-    if bridges:
-        files.write(_LEFT, networkd.forgotten(bridges))
-        reload()
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end and any(_state(name).get("NETWORK_FILE") != str(_LEFT) for name in bridges):
-        # It tells nobody but by D-Bus, which a host need not have.
-        time.sleep(0.05)
-
-
-def reload() -> None:
+def _reload() -> None:
     # networkctl needs D-Bus, which a small host may not have.
     if attempt(["networkctl", "reload"]).code:
         run(["systemctl", "restart", "systemd-networkd.service"])
 
 
-def at_work() -> bool:
-    """Whether it is still busy with an interface of this host that has a carrier; on others it waits for one."""
-    states = [_state(path.name) for path in _CLASS.iterdir()]
-    return any(
-        state.get("ADMIN_STATE") in ("pending", "initialized", "configuring")
-        and state.get("OPER_STATE") not in ("missing", "off", "no-carrier", "dormant")
-        for state in states
-    )
-
-
-def release() -> bool:
+def _leave() -> bool:
     """End `hold` and `let_go`, as of the next reload. Tells whether there was anything to do."""
     found = [path for path in (_HELD, _LEFT) if path.exists()]
     for path in found:

@@ -10,15 +10,14 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Callable
+from typing import Any
 
 from .._spec import ip, uplink_tag
 from .._spec.base import Resource, Step
 from .._spec.extra_address import ExtraAddress
 from .._spec.netns import Netns
-from . import networkd
 from .boot_path import HEAD, Place, folder_of, path_of, shares_place
-from .networkd import Managed
+from .native import Files, Natives
 
 #: Below this line is what needs links that other files make.
 LATE = "# when all links are there:"
@@ -36,38 +35,42 @@ def of_options(
     spec: type[Resource],
     entries: Iterable[Mapping[str, Any]],
     there: Mapping[str, str],
-    managed: Callable[[str, list[str]], Managed | None],
-) -> dict[str, str | None]:
+    natives: Natives,
+) -> Files:
     """The files that entries of a user's list come to, by path; ``None`` for one that is to go.
 
-    What an entry does not say is as a run before said it, like on the host. `managed` tells how networkd configures a
-    NIC, given our own files for it.
+    What an entry does not say is as a run before said it, like on the host.
     """
-    files: dict[str, str | None] = {}
+    files: Files = {}
+    # Several bridges may have to do with one file.
+    held = {path: text for path, text in there.items() if natives.is_native(path)}
     for entry in entries:
         want = spec.parse(entry)
         path = path_of(spec.boot_folder, want.boot_places(), "sh")
         old = [other for other in there if folder_of(other) == spec.boot_folder and shares_place(path, other)]
-        native = networkd.files_of(want.name, there) if want.kind == "bridge" and not want.netns else []
-        files.update(dict.fromkeys([*old, *native]))
+        native = natives.without(want.name, held) if want.kind == "bridge" and not want.netns else {}
+        files.update({**dict.fromkeys(old), **native})
         if want.state == "present":
             before = [_note(_OPTIONS, there[other]) for other in old]
             options = spec.with_earlier(entry, before[0] or {}) if before else dict(entry)
             made = spec.parse(options)
             given = {name: value for name, value in options.items() if value is not None and name not in _STEERING}
             if made.kind == "bridge" and made.uplink:
-                found = None if made.netns else managed(made.uplink, [there[other] for other in native])
-                files.update(_with_uplink(path, made, given, found) if found else {path: None})
+                found = None if made.netns else natives.managed(made.uplink, made.name, held)
+                if found:
+                    native = {**native, **found.uplink_files(made)}
+                files.update({**native, path: _beside_natives(made, given) if found else None})
             else:
                 files[path] = _text(_OPTIONS, given, [_guard(made)], *_parted(spec.steps(None, made)))
+        held = {other: text for other, text in {**held, **native}.items() if text is not None}
     return files
 
 
-def _with_uplink(path: str, made: Any, given: Any, managed: Managed) -> dict[str, str]:
-    """networkd makes the bridge; what it has no words for comes as soon as it did."""
+def _beside_natives(made: Any, given: Any) -> str:
+    """The manager makes the bridge; what it has no words for comes as soon as it did."""
     marked = ip.set_alias(*made.key, uplink_tag.write(made.uplink, made.addresses))
     _soon, ports = _parted(made.steps(None, made))
-    return {**networkd.uplink_files(made, managed), path: _text(_OPTIONS, given, [], [], [marked, *ports])}
+    return _text(_OPTIONS, given, [], [], [marked, *ports])
 
 
 def _guard(made: Resource) -> str:

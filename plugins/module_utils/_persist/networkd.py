@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 from .._spec.bridge import Bridge
 from .boot_path import HEAD, word
+from .native import Files
 
+NAME = "systemd-networkd"
 FOLDER = "/etc/systemd/network"
 PREFIX = "05-virtnet-"
 Section = tuple[str, list[str]]
@@ -47,28 +49,35 @@ class Managed:
     mac: str
     iaid: int | None = None
 
+    def uplink_files(self, bridge: Bridge) -> dict[str, str]:
+        """The files of the bridge and of its uplink, by path."""
+        sections = parse(self.text)
+        head = f"{HEAD}{_BRIDGE}{bridge.name}\n{_ORIGIN}{self.origin}\n"
+        if self.iaid is not None:
+            head += f"{_IAID}{self.iaid}\n"
+        return {
+            _path(bridge.name, "link"): head + _text(_device(bridge)),
+            _path(bridge.name, "netdev"): head + _text(_netdev(bridge, self)),
+            _path(bridge.name, "network"): head + _text(_bridge(bridge, self, sections)),
+            _path(bridge.uplink, "network"): head + _text(_nic(bridge, sections)),
+        }
 
-def uplink_files(bridge: Bridge, managed: Managed) -> dict[str, str]:
-    """The files of the bridge and of its uplink, by path."""
-    sections = parse(managed.text)
-    head = f"{HEAD}{_BRIDGE}{bridge.name}\n{_ORIGIN}{managed.origin}\n"
-    if managed.iaid is not None:
-        head += f"{_IAID}{managed.iaid}\n"
-    return {
-        _path(bridge.name, "link"): head + _text(_device(bridge)),
-        _path(bridge.name, "netdev"): head + _text(_netdev(bridge, managed)),
-        _path(bridge.name, "network"): head + _text(_bridge(bridge, managed, sections)),
-        _path(bridge.uplink, "network"): head + _text(_nic(bridge, sections)),
-    }
+
+def is_native(path: str) -> bool:
+    return path.startswith(f"{FOLDER}/{PREFIX}")
+
+
+def bridges(there: Mapping[str, str]) -> list[str]:
+    return [name for path, text in there.items() if is_native(path) and (name := _said(_BRIDGE, text))]
+
+
+def without(bridge: str, there: Mapping[str, str]) -> Files:
+    return dict.fromkeys(files_of(bridge, there))
 
 
 def files_of(bridge: str, there: Mapping[str, str]) -> list[str]:
     """The paths of what there is for that bridge."""
     return [path for path, text in there.items() if is_native(path) and _said(_BRIDGE, text) == bridge]
-
-
-def is_native(path: str) -> bool:
-    return path.startswith(f"{FOLDER}/{PREFIX}")
 
 
 def origin_of(texts: Iterable[str]) -> tuple[str | None, int | None]:

@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.virtnet.qemu.plugins.module_utils._persist import boot, boot_links, boot_path, boot_rules
+from ansible_collections.virtnet.qemu.plugins.module_utils._persist import (
+    boot,
+    boot_links,
+    boot_path,
+    boot_rules,
+    networkd,
+)
+from ansible_collections.virtnet.qemu.plugins.module_utils._persist.native import Natives
 from ansible_collections.virtnet.qemu.plugins.module_utils._persist.networkd import Managed
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec import nat_iptables, nat_nftables
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.bridge import Bridge
@@ -41,13 +48,13 @@ def entry(spec: type, **given: Any) -> dict[str, Any]:
     return checked.validated_parameters
 
 
-def unmanaged(_nic: str, _ours: list[str]) -> None:
-    return None
-
-
-def files(spec: type, *given: dict[str, Any], there: Any = (), managed: Any = unmanaged) -> dict[str, str | None]:
+def files(
+    spec: type, *given: dict[str, Any], there: Any = (), managed: Any = None, purge: bool = False
+) -> dict[str, str | None]:
+    """`managed`: how networkd configures each NIC."""
     entries = [entry(spec, **one) for one in given]
-    found = boot.wanted(spec, entries, {}, None, dict(there), False, managed)
+    natives = Natives((networkd,), lambda _nic, _bridge, _there: managed)
+    found = boot.wanted(spec, entries, {}, None, dict(there), purge, natives)
     return {path.replace(f"{FOLDER}/", ""): text for path, text in found.items()}
 
 
@@ -144,7 +151,7 @@ def test_what_goes_takes_along_what_hangs_on_it():
 def test_a_bridge_with_an_uplink_is_the_managers_and_marked_as_ours():
     managed = Managed("/etc/systemd/network/20-lan.network", "[Network]\nDHCP=yes\n", "52:54:00:00:00:01")
     options = {"name": "br0", "uplink": "eth0", "addresses": ["10.0.0.1/24"], "ports": ["eth1"]}
-    found = files(Bridge, options, managed=lambda nic, ours: managed)
+    found = files(Bridge, options, managed=managed)
     assert found["bridge/br0.sh"].splitlines()[2:] == [
         boot_links.LATE,
         "ip link set dev br0 alias 'virtnet.qemu uplink=eth0 own=10.0.0.1/24'",
@@ -156,6 +163,9 @@ def test_a_bridge_with_an_uplink_is_the_managers_and_marked_as_ours():
     released = files(Bridge, {"name": "br0", "uplink": ""}, there=there)
     assert {path for path, text in released.items() if text is None} == natives
     assert "ip link add dev br0 type bridge" in released["bridge/br0.sh"]
+    assert files(Bridge, {"name": "br1"}, there=there, purge=True) == dict.fromkeys(
+        [*natives, "bridge/br0.sh"]
+    ) | files(Bridge, {"name": "br1"})
     # Where no manager that we know configures the NIC there is nothing that could be kept.
     assert set(files(Bridge, {"name": "br0"}, there=there).values()) == {None}
 

@@ -28,7 +28,7 @@ IAIDS = {"dhcp": 3735928559}
 def rendered(case: str) -> dict[str, str]:
     source = (CASES / case / "source.network").read_text()
     managed = Managed("/etc/systemd/network/20-lan.network", source, MAC, IAIDS.get(case))
-    files = networkd.uplink_files(BRIDGES[case], managed)
+    files = managed.uplink_files(BRIDGES[case])
     return {path.rpartition("/")[2]: text for path, text in files.items()}
 
 
@@ -47,6 +47,9 @@ def test_our_files_say_what_they_are_of():
     assert networkd.origin_of(rendered("static").values()) == ("/etc/systemd/network/20-lan.network", None)
     assert networkd.origin_of([]) == (None, None)
     assert networkd.uplinks_of(there.values()) == ["enp3s0"]
+    assert set(networkd.bridges({**there, "/etc/x": "# bridge: br-x\n"})) == {"br-lan"}
+    assert networkd.without("br-lan", there) == dict.fromkeys(there)
+    assert networkd.without("br-la", there) == {}
 
 
 def test_a_nic_that_leaves_is_left_alone():

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, virtnet.qemu contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What each host network manager does for us.
+
+A new manager is one renderer in ``_persist`` (see `_persist.native`), one class like this in ``_host``, and its name in
+`managers.ALL`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+#: Text before and after, by path: of the files that are this manager's. Nothing that is the same on both sides.
+Edits = Mapping[str, tuple[Optional[str], Optional[str]]]
+
+
+class Manager:
+    """What a manager need not do is done here, namely nothing.
+
+    A run goes `hold`, change of the network, `let_go`, change of the files, `reload`, `release`. When the change of the
+    network fails there is no more than `release` at the end, when the network is as it was; when that of the files
+    does, they are put back, and `reverted` comes before the network is led back.
+    """
+
+    #: Its renderer.
+    files: Any
+    #: What a checkpoint puts back below these folders the manager has to be told of.
+    folders: tuple[str, ...] = ()
+
+    def observe(self) -> dict[str, str]:
+        """The text of each file that is ours, or has something of ours in it, by path."""
+        raise NotImplementedError
+
+    def managed(self, nic: str, bridge: str, there: Mapping[str, str]) -> Any:
+        """How the manager would configure a NIC, were it not for our files of that bridge, which are among `there`.
+
+        It is what the renderer makes files of. ``None`` when the manager does not configure the NIC, or does not run.
+        Raises HostError when it does so in a way that cannot be written for the bridge.
+        """
+        raise NotImplementedError
+
+    def hold(self, edits: Edits) -> None:
+        """Have the manager not interfere with the change of the network. It ends what a killed run left of that too."""
+
+    def let_go(self, edits: Edits) -> None:
+        """The network is changed: have the manager let go of what leaves it, before it reads the files."""
+
+    def reload(self, edits: Edits) -> None:
+        """The files are changed: have the manager take the network for what it made by them."""
+
+    def reverted(self, edits: Edits) -> None:
+        """The files are put back, and the network will be."""
+
+    def release(self) -> None:
+        """The end of `hold`, whatever came of the run."""
+
+    # -- checkpoints -----------------------------------------------------------------------------
+
+    def saved(self) -> Any:
+        """What else than files and the live state a checkpoint has to save of the manager, as plain data."""
+
+    def told(self, saved: Any) -> None:
+        """A checkpoint has put files below `folders` back, and goes on with the live state."""
+
+    def at_work(self) -> bool:
+        """Whether the manager is still busy with what it was told."""
+        return False
+
+    def brought_back(self, saved: Any) -> list[str]:
+        """The live state is back: have the manager go on from there. Returns the lines a person would have typed."""
+        return []
