@@ -32,7 +32,10 @@ sed -i '/pam_systemd.so/d; /pam_motd.so/d; /pam_mail.so/d' "$root"/etc/pam.d/ssh
 
 chroot "$root" systemctl --quiet enable systemd-networkd systemd-resolved ssh vmhost-identity
 for unit in systemd-networkd-wait-online dnsmasq nftables apt-daily.timer apt-daily-upgrade.timer \
-    dpkg-db-backup.timer e2scrub_all.timer fstrim.timer; do
+    dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
+    NetworkManager NetworkManager-dispatcher NetworkManager-wait-online networking wpa_supplicant \
+    libvirtd libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirt-guests \
+    virtlogd virtlogd.socket virtlogd-admin.socket virtlockd virtlockd.socket virtlockd-admin.socket; do
     chroot "$root" systemctl --quiet disable "$unit" 2> /dev/null || true
 done
 
