@@ -39,8 +39,8 @@ def noted_addresses() -> set[Place]:
 
 def prepare(steps: list[Step]) -> None:
     """Before the network itself is changed."""
-    texts = _texts(steps)
     for manager in managers.ALL:
+        texts = {path: text for path, text in _texts(steps).items() if manager.files.is_native(path)}
         manager.hold(_edits(manager, texts, _read(texts)))
 
 
