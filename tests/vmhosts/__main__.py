@@ -31,7 +31,8 @@ def down(_arguments: argparse.Namespace) -> None:
 
 
 def connect(arguments: argparse.Namespace) -> None:
-    command = [*VmLan().enter("net"), "socat", "STDIO", f"TCP:{arguments.address}:{arguments.port}"]
+    source = f",bind={arguments.source}" if arguments.source else ""
+    command = [*VmLan().enter("net"), "socat", "STDIO", f"TCP:{arguments.address}:{arguments.port}{source}"]
     os.execvp(command[0], command)
 
 
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("connect", help="join standard input and output to a TCP port in the LAN")
     command.add_argument("address")
     command.add_argument("port", type=int)
+    command.add_argument("--source", help="address of the LAN's router to connect from")
     command.set_defaults(call=connect)
     return top
 
