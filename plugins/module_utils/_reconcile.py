@@ -21,9 +21,10 @@ from ansible.module_utils.common.yaml import yaml_dump
 from ._host import boot as boot_host, libraries, managers, supervisor
 from ._host.errors import HostError
 from ._host.lock import host_lock
-from ._persist import boot
+from ._persist import boot, boot_record
 from ._persist.native import Natives
 from ._plan import Change, check_unique, plan, shown, states
+from ._spec import drift
 from ._spec.base import Resource, SpecError
 
 
@@ -112,6 +113,16 @@ class Boot:
         pairs = boot.files(files, there)
         return [Change((after or before).key, before, after) for before, after in pairs if before != after]
 
+    def recorded(self, wants: list[Resource], world: Any) -> dict[Any, Any]:
+        """The resources as an earlier run had left them."""
+        return boot_record.recorded(wants, world, boot_host.observe(), states)
+
+    def repaired(self, wants: list[Resource], world: Any, at_boot: list[Change]) -> list[str]:
+        """What of rules and files was changed by hand."""
+        sides = states([want for want in wants if want.boot_folder], world)
+        pairs = [(change.before, change.after) for change in at_boot]
+        return boot_record.repaired(self._spec, wants, sides, world, pairs, boot_host.observe())
+
     def _managed(self, nic: str, bridge: str, there: Mapping[str, str]) -> Any:
         found = managers.managed(nic, bridge, there)
         if found is None:
@@ -156,6 +167,8 @@ def reconcile(
             warnings = [f"{text} (in check mode it is taken for granted)" for text in world.missing]
             warnings += getattr(world, "warnings", ())
             at_boot = kept.changes(wants, world) if kept else []
+            repaired = _repaired(wants, world, changes, at_boot, kept)
+            warnings += [drift.warning(repaired, check_mode)] if repaired else []
             if (changes or at_boot) and not check_mode:
                 with kept.prepared(at_boot) if kept else nullcontext():
                     world, at_boot = _apply(spec, adapter, wants, changes, purge, kept)
@@ -169,6 +182,7 @@ def reconcile(
                 "commands": [step.line for change in changes for step in change.steps],
                 "before": shown(changes, "before"),
                 "after": shown(changes, "after"),
+                "repaired": repaired,
                 "warnings": warnings,
             }
     finally:
@@ -181,6 +195,18 @@ def _observe(adapter: Any, wants: list[Resource], purge: bool) -> Any:
 
 def _plan(spec: type[Resource], wants: list[Resource], world: Any, purge: bool) -> list[Change]:
     return plan(wants, world, spec.strays(wants, world) if purge else ())
+
+
+def _repaired(
+    wants: list[Resource], world: Any, changes: list[Change], at_boot: list[Change], kept: Boot | None
+) -> list[str]:
+    """What this run is to repair of what was changed by hand, in words."""
+    earlier = kept.recorded(wants, world) if kept and changes else {}
+    found = []
+    for change in changes:
+        recorded = earlier.get(change.key) or (change.before and change.before.recorded(change.after))
+        found += drift.repairs(change.before, recorded, change.after)
+    return found + (kept.repaired(wants, world, at_boot) if kept and (changes or at_boot) else [])
 
 
 def _apply(

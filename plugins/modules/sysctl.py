@@ -90,6 +90,14 @@ after:
   returned: success
   type: list
   elements: dict
+repaired:
+  description:
+    - What had been changed by hand since an earlier run, and was put right; in check mode what would be.
+    - See the collection's docs/drift.md for what is known of earlier runs. A warning says the same.
+  returned: success
+  type: list
+  elements: str
+  sample: ["kernel parameter net.ipv4.ip_forward: was 0"]
 """
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.sysctl import Sysctl

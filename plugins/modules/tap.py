@@ -134,6 +134,14 @@ after:
   returned: success
   type: list
   elements: dict
+repaired:
+  description:
+    - What had been changed by hand since an earlier run, and was put right; in check mode what would be.
+    - See the collection's docs/drift.md for what is known of earlier runs. A warning says the same.
+  returned: success
+  type: list
+  elements: str
+  sample: ["tap tap-web1: was off bridge br-lab"]
 """
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.netlink import Netlink

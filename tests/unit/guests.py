@@ -11,7 +11,7 @@ from dataclasses import replace
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest import Guest
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_tap import alias
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_mark import alias
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_world import (
     Account,
     BridgeHelper,

@@ -64,12 +64,13 @@ class GuestHost:
         }
         looked_at = [(n, d) for n, d in definitions.items() if everything or n in wanted] + list(complete.items())
         states = _states(saved)
+        # Before the links: a QEMU that answers has opened its taps, so one that nobody has open then is not its tap.
+        devices = qmp.devices(_control(name) for name in wanted if name in states and states[name].pid)
         world = GuestWorld(
             links=self._netlink.observe([]).links(None),
             facts=guest_facts.gather(looked_at, self._look_up_emulators(d for _name, d in looked_at)),
             started=frozenset(self._started),
         )
-        devices = qmp.devices(_control(name) for name in wanted if name in states and states[name].pid)
         world.guests = {
             name: _guest(name, found, states[name], wanted.get(name), devices.get(name), world)
             for name, found in saved.items()
@@ -258,13 +259,19 @@ def _guest(
 
 
 def _plugged(saved: Saved, pid: int, devices: frozenset[str] | None, world: GuestWorld) -> Plugged:
-    """What the process has: what was written when it was last changed, less what its guest has thrown out since."""
+    """What the process has: what was written when it was last changed, less what was taken from it since.
+
+    A guest can throw out a NIC, and anybody can remove a tap from the host.
+    """
     definition = saved.definition
     if saved.live and saved.live[0] == process.identity(pid):
         known = saved.live[1]
     else:
         known = guest_hotplug.at_start(definition, supervisor.find(definition.supervisor).kind)
-    return replace(known, nics=tuple(nic for nic in known.nics if devices is None or nic.id in devices))
+    if devices is None:
+        return known
+    left = (nic for nic in known.nics if nic.id in devices)
+    return replace(known, nics=tuple(guest_tap.as_it_is(nic, world) for nic in left))
 
 
 def _plans(wanted: dict[str, Guest], complete: dict[str, Definition], guests: dict[str, Guest]) -> dict[str, Plan]:

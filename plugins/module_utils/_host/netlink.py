@@ -21,8 +21,8 @@ from typing import Any
 
 from .._spec import uplink, uplink_tag
 from .._spec.base import Resource, Step
-from .._spec.world import Link, Route, World
-from . import boot, command, holdings, journal, libraries, namespace, tuntap
+from .._spec.world import GuestTap, Link, Route, World
+from . import boot, command, guest_taps, holdings, journal, libraries, namespace, tuntap
 from .errors import HostError
 from .journal import Place
 from .links import ROUTE_PROTOCOLS, read_links
@@ -66,7 +66,7 @@ class Netlink:
             uplinked = _uplinked(wants, links, everything)
             _find_wireless(links, uplinked)
             if everything or any(want.kind == "veth" for want in wants):
-                self._find_peers(links)
+                self._find_peers(links, [name for name in existing if name not in links])
             return World(
                 {**links, **dict.fromkeys(named.difference(links))},
                 sysctls={
@@ -81,6 +81,7 @@ class Netlink:
                     for name, holding in holdings.read(netns, names).items()
                 },
                 noted=journal.read(journal.ADDRESSES) | boot.noted_addresses(),
+                guest_taps=_homeless(wants, links),
             )
 
     def _links(self, names: list[str | None], wants: list[Resource]) -> dict[str | None, dict[str, Link]]:
@@ -93,7 +94,8 @@ class Netlink:
             found[netns][name] = replace(found[netns][name], unfinished=True)
         return found
 
-    def _find_peers(self, found: dict[str | None, dict[str, Link]]) -> None:
+    def _find_peers(self, found: dict[str | None, dict[str, Link]], others: list[str]) -> None:
+        """Where the other ends of veths are; `others` are the namespaces that were not looked into."""
         names = {(netns, index): name for (netns, name), index in self._indexes.items()}
         for netns, links in found.items():
             for link in [link for link in links.values() if link.kind == "veth"]:
@@ -101,6 +103,9 @@ class Netlink:
                 for there in found:
                     if (there, index) in names and nsid == (None if there == netns else self._nsid(netns, there)):
                         links[link.name] = replace(link, peer=(there, names[there, index]))
+                lost = link.owned and not links[link.name].peer
+                if lost and not any(nsid == self._nsid(netns, other) for other in others):
+                    links[link.name] = replace(link, orphan=True)
 
     def _nsid(self, netns: str | None, there: str | None) -> int:
         """The number by which one namespace knows another one: `ip netns list-id`."""
@@ -302,6 +307,12 @@ def _find_wireless(links: dict[str | None, dict[str, Link]], uplinked: dict[str 
 
 def _settings(names: list[str]) -> list[str]:
     return [uplink.setting(name, key) for name in [*names, "default"] for key in uplink.SETTINGS]
+
+
+def _homeless(wants: list[Resource], links: dict[str | None, dict[str, Link]]) -> list[GuestTap]:
+    """The taps of guests that a bridge took with it when it was deleted by hand."""
+    gone = any(want.kind == "bridge" and want.netns is None and want.name not in links[None] for want in wants)
+    return guest_taps.homes(links[None].values()) if gone else []
 
 
 def _ids(wants: list[Resource]) -> dict[tuple[str, str], int]:

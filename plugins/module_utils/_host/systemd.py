@@ -20,6 +20,7 @@ from .errors import HostError
 
 _FOREVER = 86400
 UNITS = Path("/etc/systemd/system")
+_WANTED = UNITS / "multi-user.target.wants"
 
 
 class Systemd:
@@ -30,9 +31,10 @@ class Systemd:
         return sorted(path.name[len(unit.PREFIX) : -len(".service")] for path in paths)
 
     def states(self, names: Iterable[str]) -> dict[str, ServiceState]:
+        """A unit that is enabled or not against what it says counts as not installed."""
         pids = _pids(list(names))
         return {
-            name: ServiceState(files.read(_path(name)), pid, process.digest(pid) if pid else None)
+            name: ServiceState(_definition(name), pid, process.digest(pid) if pid else None)
             for name, pid in pids.items()
         }
 
@@ -103,6 +105,12 @@ class Systemd:
 
 def _path(name: str) -> Path:
     return UNITS / unit.unit_name(name)
+
+
+def _definition(name: str) -> str | None:
+    text = files.read(_path(name))
+    enabled = (_WANTED / unit.unit_name(name)).is_symlink()
+    return text if text is not None and unit.enabled(text) is enabled else None
 
 
 def _pids(names: list[str]) -> dict[str, int | None]:

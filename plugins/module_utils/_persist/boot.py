@@ -17,6 +17,9 @@ from . import boot_links, boot_rules, boot_units
 from .boot_path import FOLDER, folder_of, is_inside, name_of, shares_place
 from .native import Files, Natives
 
+#: The kinds whose files are rules.
+OF_RULES = ("network_firewall", "nat_rule", "nic_guard")
+
 
 def wanted(
     spec: type[Resource],
@@ -32,7 +35,7 @@ def wanted(
     own = {path: text for path, text in there.items() if folder_of(path) == folder}
     if folder == ExtraAddress.boot_folder:
         files = boot_links.of_addresses(states.items())
-    elif folder in ("network_firewall", "nat_rule", "nic_guard"):
+    elif folder in OF_RULES:
         files = boot_rules.of_tables(folder, states.items(), world, own)
     else:
         files = boot_links.of_options(spec, entries, there, natives)

@@ -61,7 +61,7 @@ def of_options(
                     native = {**native, **found.uplink_files(made)}
                 files.update({**native, path: _beside_natives(made, given) if found else None})
             else:
-                files[path] = _text(_OPTIONS, given, [_guard(made)], *_parted(spec.steps(None, made)))
+                files[path] = _of_made(made, given)
         held = {other: text for other, text in {**held, **native}.items() if text is not None}
     return files
 
@@ -71,6 +71,27 @@ def _beside_natives(made: Any, given: Any) -> str:
     marked = ip.set_alias(*made.key, uplink_tag.write(made.uplink, made.addresses))
     _soon, ports = _parted(made.steps(None, made))
     return _text(_OPTIONS, given, [], [], [marked, *ports])
+
+
+def noted_resource(spec: type[Resource], text: str) -> Any:
+    """What a file makes, as runs wanted it; ``None`` where it does not say so."""
+    options = _note(_OPTIONS, text)
+    return None if options is None else spec.parse(_entry(spec, options))
+
+
+def as_noted(spec: type[Resource], text: str) -> str:
+    """What a file would be that makes the same, of a thing without an uplink."""
+    options = _note(_OPTIONS, text)
+    return _of_made(spec.parse(_entry(spec, options)), options)
+
+
+def _entry(spec: type[Resource], options: Mapping[str, Any]) -> dict[str, Any]:
+    """A user's entry with these options."""
+    return {**{name: option.get("default") for name, option in spec.argument_spec.items()}, **options}
+
+
+def _of_made(made: Resource, options: Any) -> str:
+    return _text(_OPTIONS, options, [_guard(made)], *_parted(made.steps(None, made)))
 
 
 def _guard(made: Resource) -> str:

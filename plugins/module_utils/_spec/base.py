@@ -116,6 +116,11 @@ class Resource:
         compared = [f.name for f in fields(self) if f.compare]
         return replace(now, **{n: getattr(self, n) for n in compared if getattr(self, n) != getattr(after, n)})
 
+    def recorded(self, after: Any) -> Any:
+        """This, which is there, as a run of ours had left it, as far as what it keeps on the host says so and a change
+        to `after` brings that back; ``None`` where nothing says so. Boot files are looked at elsewhere."""
+        return None
+
     def as_dict(self) -> dict[str, Any]:
         """What a user is shown of the resource: the data fields that are known."""
         shown = {}

@@ -207,6 +207,8 @@ class Bridge(Resource):
         after = self._with_uplink(world, have, after)
         if have is not None:
             after = replace(after, routes=link.surviving_routes(have, after), **self._port_lists(world, have))
+        elif not self.purge_ports:
+            after = self._with_guests(world, after)
         # br_set_forward_delay in net/bridge/br_stp.c: the range holds only while STP runs.
         if after.stp and after.forward_delay is not None and after.forward_delay < 2:
             raise SpecError(
@@ -272,6 +274,17 @@ class Bridge(Resource):
                 )
         world.taken |= {(self.netns, port.name) for port in joining}
         return joining
+
+    def _with_guests(self, world: World, after: Bridge) -> Bridge:
+        """The bridge made anew takes in the taps of the guests that run on it: its owners cannot know that it went."""
+        taps = [tap for tap in world.guest_taps if (self.netns, self.name) == (None, tap.bridge)]
+        if not taps:
+            return after
+        return replace(
+            after,
+            ports=tuple(sorted({*(after.ports or ()), *(tap.name for tap in taps)})),
+            isolated=tuple(sorted(tap.name for tap in taps if tap.isolated)),
+        )
 
     def _port_lists(self, world: World, have: Bridge) -> dict[str, tuple[str, ...]]:
         """The fields about ports, of a bridge that is there."""

@@ -175,6 +175,10 @@ class Client(Resource):
     def observed(cls, world: DhcpClientWorld, key: str) -> Client | None:
         return world.instances.get(key)
 
+    def recorded(self, after: Client | None) -> Client | None:
+        """The service names the script that it was installed for, and is enabled when it is to run."""
+        return after if after and self.service == after.service else None
+
     @classmethod
     def steps(cls, before: Client | None, after: Client | None) -> list[Step]:
         if after is None:

@@ -209,6 +209,20 @@ class Instance(Resource):
     def observed(cls, world: ServedWorld, key: str) -> Instance | None:
         return world.instances.get(key)
 
+    def recorded(self, after: Instance | None) -> Instance | None:
+        """The service names the configuration that it was installed for. It ran, as there are leases."""
+        if after is None or self.service not in (None, after.service):
+            return None
+        config = config_file(self.name)
+        files = {path: text for path, text in after.files if path == config} if self.service else {}
+        ran = self.leases is not None and after.process == "running"
+        return replace(
+            self,
+            process=after.process if ran else self.process,
+            files=tuple(sorted({**dict(self.files), **files}.items())),
+            service=after.service,
+        )
+
     def as_dict(self) -> dict[str, Any]:
         # By lines, so that a diff shows those that differ.
         files = {path: text.splitlines() for path, text in self.files}

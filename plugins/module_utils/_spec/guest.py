@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import guest_files, guest_hotplug, guest_paths as paths, guest_report, guest_steps
+from . import guest_files, guest_hotplug, guest_paths as paths, guest_report, guest_steps, guest_tap
 from .base import Resource, SpecError, Step, control, hidden
 from .guest_check import accelerator, check
 from .guest_definition import DEFINITION_OPTIONS, Definition
 from .guest_hotplug import Plugged
 from .guest_service import guest_service
-from .guest_tap import taps_of_running, taps_to_start
 from .guest_world import Account, GuestWorld
 from .qemu_argv import Choices, qemu_argv
 from .service import Service
@@ -92,6 +91,13 @@ class Guest(Resource):
         return self.process is not None
 
     @property
+    def in_place(self) -> bool:
+        """Whether the NICs of a guest that runs lead to where they should."""
+        bridges = {tap.name: tap.bridge for tap in self.taps}
+        nics = self.plugged.nics if self.plugged else ()
+        return not any(nic.lost or (nic.own_tap and bridges.get(nic.ifname) != nic.bridge) for nic in nics)
+
+    @property
     def restart_required(self) -> bool:
         if not self.running or self.service is None:
             return False
@@ -133,7 +139,7 @@ class Guest(Resource):
             self._check_supervisor(have.definition, definition, world)
         restart = self.state == "restarted" and bool(have and have.running) and self.name not in world.started
         starts = self.runs(have) and not (have and have.running)
-        same = have is not None and definition == have.definition and have.service is not None
+        same = have is not None and definition == have.definition and have.service is not None and have.in_place
         pending = self.allow_restart and have is not None and have.restart_required
         after = have if same and not (starts or restart or pending) else self._checked(world, have, definition)
         process = self._process(have, after.service, restart)
@@ -211,8 +217,33 @@ class Guest(Resource):
             return ()
         owner = account.uid if account else None
         if new_process:
-            return taps_to_start(self.name, after.definition, owner)
-        return taps_of_running(self.name, have.plugged, plugged, owner, have.taps)
+            return guest_tap.taps_to_start(self.name, after.definition, owner)
+        return guest_tap.taps_of_running(self.name, have.plugged, plugged, owner, have.taps)
+
+    def undone(self, after: Guest, now: Guest) -> Guest:
+        """A tap that was removed under its guest does not come back, so what has become of its NIC stays."""
+        back = super().undone(after, now)
+        if self.plugged is None or back.plugged is None or now.plugged is None:
+            return back
+        plugged = guest_hotplug.with_lost_as(back.plugged, now.plugged)
+        names = {nic.ifname for nic in plugged.nics} - {tap.name for tap in back.taps}
+        taps = tuple(sorted([*back.taps, *(tap for tap in now.taps if tap.name in names)], key=lambda tap: tap.name))
+        return replace(back, plugged=plugged, taps=taps)
+
+    def recorded(self, after: Guest | None) -> Guest | None:
+        if after is None:
+            return None
+        own = guest_tap.own_tap_nics(self.definition.nics)
+        unmoved = {name for name, nic in guest_tap.own_tap_nics(after.definition.nics).items() if own.get(name) == nic}
+        goes_on = self.running and after.process == self.process
+        taps = {tap.name: tap for tap in after.taps if tap.name in unmoved and goes_on}
+        files = {path: size for path, size in after.files if path in self.made}
+        return replace(
+            self,
+            service=self.service or after.service,
+            taps=tuple({**{tap.name: tap for tap in self.taps}, **taps}.values()),
+            files=tuple({**files, **dict(self.files)}.items()),
+        )
 
     @classmethod
     def steps(cls, before: Guest | None, after: Guest | None) -> list[Step]:

@@ -88,6 +88,13 @@ def retapped(now: Plugged, wanted: Plugged) -> Plugged:
     return replace(now, nics=tuple(nics))
 
 
+def with_lost_as(then: Plugged, now: Plugged) -> Plugged:
+    """`then`, but of the NICs that had lost their taps what `now` has."""
+    lost = {nic.id for nic in then.nics if nic.lost}
+    kept = [nic for nic in then.nics if nic.id not in lost] + [nic for nic in now.nics if nic.id in lost]
+    return replace(then, nics=tuple(kept))
+
+
 def gone(before: Plugged, after: Plugged) -> list[Nic]:
     """The NICs to be unplugged."""
     return [nic for nic in before.nics if not _kept(nic, after)]
@@ -96,6 +103,11 @@ def gone(before: Plugged, after: Plugged) -> list[Nic]:
 def new(before: Plugged, after: Plugged) -> list[Nic]:
     """The NICs to be plugged in."""
     return [nic for nic in after.nics if not _kept(nic, before)]
+
+
+def differ(before: Plugged, after: Plugged) -> bool:
+    """Whether NICs are to be plugged in or out."""
+    return bool(gone(before, after) or new(before, after))
 
 
 def _kept(nic: Nic, others: Plugged) -> bool:

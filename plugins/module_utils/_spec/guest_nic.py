@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import address, guest_paths as paths
@@ -109,7 +109,16 @@ class Nic:
     @property
     def own_tap(self) -> bool:
         """Whether its tap is made and removed with the guest; otherwise someone else made it."""
-        return self.type == "tap" and self.bridge is not None
+        return self.type == "tap" and self.bridge is not None and not self.lost
+
+    @property
+    def lost(self) -> bool:
+        """Whether its tap was removed behind its back. No other tap can take the place of that."""
+        return self.type == "tap" and self.ifname is None
+
+    @property
+    def lost_its_tap(self) -> Nic:
+        return replace(self, ifname=None)
 
     @property
     def is_virtio(self) -> bool:

@@ -108,7 +108,7 @@ def goes_by_itself(nic: Nic) -> bool:
 
 def scripts(nics: Iterable[Nic], option: str) -> tuple[tuple[str, str], ...]:
     """Pairs of ``script`` or ``downscript`` and the tap it is about; other NICs have none."""
-    return tuple((getattr(nic, option), nic.ifname) for nic in nics if getattr(nic, option))
+    return tuple((getattr(nic, option), nic.ifname) for nic in nics if getattr(nic, option) and not nic.lost)
 
 
 def _start_pre(definition: Definition, taps: tuple[Tap, ...]) -> tuple[tuple[str, ...], ...]:

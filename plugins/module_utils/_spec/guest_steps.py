@@ -69,7 +69,7 @@ def _gone_by_itself(guest: Any) -> set[str]:
 def _put_away(guest: Any, names: set[str]) -> list[Step]:
     nics = guest.plugged.nics if guest.plugged else guest.definition.nics
     told = {ifname: script for script, ifname in scripts(nics, "downscript")}
-    given = {nic.ifname for nic in nics if nic.type == "tap" and not nic.own_tap}
+    given = {nic.ifname for nic in nics if nic.type == "tap" and not nic.own_tap and not nic.lost}
     by_systemd = guest.service is not None and guest.service.stop_post
     done = []
     if guest.running and not by_systemd:
@@ -94,8 +94,10 @@ def _remove(guest: Any) -> Step:
 def _define(before: Any, after: Any) -> list[Step]:
     """The definition first: by it the next run finds what a killed one has made."""
     made: list[Step] = []
-    if before is None or _record(before) != _record(after):
-        goes_on = before is not None and before.running and not is_new(before, after.process, after.plugged)
+    goes_on = before is not None and before.running and not is_new(before, after.process, after.plugged)
+    # What is plugged in and out is noted with what the process has, which therefore has to be known.
+    plugs = goes_on and guest_hotplug.differ(before.plugged, after.plugged)
+    if before is None or _record(before) != _record(after) or plugs:
         args = {"guest": after, "plugged": guest_hotplug.retapped(before.plugged, after.plugged) if goes_on else None}
         made.append(Step("guest_define", args, f"# write {paths.definition(after.name)}"))
     if after.password != getattr(before, "password", None):

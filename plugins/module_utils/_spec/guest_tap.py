@@ -9,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from . import guest_hotplug
-from .base import MARK
 from .guest_definition import Definition
 from .guest_hotplug import Plugged
+from .guest_mark import alias
 from .guest_nic import Nic
 from .tap import Tap
 from .world import Link, World
-
-
-def alias(guest: str) -> str:
-    """Another mark than that of the module `tap`, whose ``purge`` is not to take a guest's taps away."""
-    return f"{MARK} guest={guest}"
 
 
 def is_own(link: Link, guest: str, definition: Definition | None) -> bool:
@@ -30,6 +25,14 @@ def is_own(link: Link, guest: str, definition: Definition | None) -> bool:
 
 def own_tap_nics(nics: Iterable[Nic]) -> dict[str, Nic]:
     return {nic.ifname: nic for nic in nics if nic.own_tap}
+
+
+def as_it_is(nic: Nic, world: World) -> Nic:
+    """A NIC of a running guest: when its tap is gone, or is another one of that name, it has none any more."""
+    if nic.type != "tap" or nic.lost:
+        return nic
+    link = world.links(None).get(nic.ifname)
+    return nic if link and link.carrier else nic.lost_its_tap
 
 
 def observed_taps(world: World, guest: str, definition: Definition) -> tuple[Tap, ...]:

@@ -65,6 +65,9 @@ class KernelModule(Resource):
             world.missing.append(f"name: {world.why_missing(self.name)}")
         return replace(have, status="loaded", at_boot=True)
 
+    def recorded(self, after: KernelModule | None) -> KernelModule | None:
+        return replace(self, status="loaded") if self.at_boot else None
+
     @classmethod
     def steps(cls, before: KernelModule, after: KernelModule | None) -> list[Step]:
         steps = []

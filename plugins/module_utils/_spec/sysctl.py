@@ -92,6 +92,9 @@ class Sysctl(Resource):
             previous = have.entry.previous
         return Sysctl(self.name, self.value, Entry(self.value, previous), self.sysctl_file)
 
+    def recorded(self, after: Sysctl | None) -> Sysctl | None:
+        return self.entry and replace(self, value=self.entry.value)
+
     def as_dict(self) -> dict[str, Any]:
         return {"name": self.name, "value": self.value, self.sysctl_file: self.entry and self.entry.value}
 

@@ -136,13 +136,17 @@ def _moved(end: VethEnd, netns: str | None) -> VethEnd:
 
 @dataclass(frozen=True)
 class Veth(Resource):
-    """Both ends of a pair."""
+    """Both ends of a pair.
+
+    ``orphan``: somebody took the name from the namespace of an end that is wanted there, and the end is out of reach.
+    """
 
     kind = "veth"
     boot_folder = "veth"
 
     near: VethEnd
     peer: VethEnd | None
+    orphan: bool = hidden(False)
     state: str = control("present")
     adopt: bool = control(False)
 
@@ -200,6 +204,9 @@ class Veth(Resource):
         peer = self.peer.find(world) if self.peer else None
         if near is None and peer is None:
             return None
+        for end, other in ((near, peer), (peer, near)):
+            if end and not other and end[1].orphan:
+                return Veth(near=self.near.at(*end), peer=VethEnd(name=self.name), orphan=True)
         near = near or _other_end(world, *peer)
         peer = peer or _other_end(world, *near)
         if near[1].peer != (peer[0], peer[1].name):
@@ -221,9 +228,13 @@ class Veth(Resource):
             world.require_netns(f"{prefix}netns", end.netns)
             if end.bridge and world.exists(end.netns):
                 world.require_link(f"{prefix}bridge", end.netns, end.bridge, "bridge")
-        if have is None:
+        if have is None or have.orphan:
             return Veth(near=self.near, peer=self.peer)
         return Veth(near=self.near.after(have.near), peer=self.peer.after(have.peer))
+
+    def undone(self, after: Veth, now: Veth) -> Veth:
+        """Nothing leads back to an end that was out of reach."""
+        return now if self.orphan else super().undone(after, now)
 
     def as_dict(self) -> dict[str, Any]:
         return {**_end_as_dict(self.near), "peer": _end_as_dict(self.peer)}
@@ -232,6 +243,11 @@ class Veth(Resource):
     def steps(cls, before: Veth | None, after: Veth | None) -> list[Step]:
         if after is None:
             return [ip.link_del(*before.near.key)]
+        if before and before.orphan:
+            return [ip.link_del(*before.near.key), *cls.steps(None, after)]
+        if after.orphan:
+            # The undo of that: what was left of the pair is gone.
+            return []
         made = [] if before else [ip.veth_add(after.near.key, after.peer.key, (after.near.mac, after.peer.mac))]
         near = VethEnd.steps(before.near if before else None, after.near)
         return made + near + VethEnd.steps(before.peer if before else None, after.peer)

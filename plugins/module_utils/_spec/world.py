@@ -39,6 +39,7 @@ class Link:
 
     ``addresses`` are the permanent ones, a link-local one only where it is asked about; ``secondary`` are those that
     another one of the same subnet came before. ``peer`` is where the other end of a veth is: namespace and name.
+    ``orphan``: that end of a veth of ours is in a namespace that has no name any more.
     ``hardware`` is ethernet, loopback, wireless or other.
     ``unfinished`` says that a run of ours was killed before it could mark the link.
     """
@@ -53,6 +54,7 @@ class Link:
     alias: str | None
     master: str | None
     peer: tuple[str | None, str] | None = None
+    orphan: bool = False
     isolated: bool | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
@@ -66,6 +68,15 @@ class Link:
         return self.alias == MARK or (self.alias or "").startswith(UPLINK_MARK) or self.unfinished
 
 
+@dataclass(frozen=True)
+class GuestTap:
+    """A tap of a guest of ours that is on no bridge, and where it belongs."""
+
+    name: str
+    bridge: str
+    isolated: bool
+
+
 class World:
     """The links of each namespace that was looked at; ``None`` for one that does not exist."""
 
@@ -77,6 +88,7 @@ class World:
         ids: Mapping[tuple[str, str], int] | None = None,
         holdings: Mapping[tuple[str | None, str], Holding] | None = None,
         noted: Iterable[tuple[str | None, str]] = (),
+        guest_taps: Iterable[GuestTap] = (),
     ):
         self._namespaces = namespaces
         self._sysctls = sysctls or {}
@@ -85,6 +97,8 @@ class World:
         self._holdings = holdings or {}
         #: Namespace and address of those that are ours without a label that says so.
         self.noted = frozenset(noted)
+        #: Those that a bridge which is made again takes back.
+        self.guest_taps = tuple(guest_taps)
         #: What an earlier task has to make first, found while planning.
         self.missing: list[str] = []
         #: Namespace and name of the ports that a bridge planned before takes.
