@@ -27,6 +27,16 @@ def nic_guards(guests: list[dict[str, Any]], default: bool = True) -> list[dict[
     return plainly(guest_list.nic_guards, guests, default)
 
 
+def host_devices(guests: list[dict[str, Any]], listed: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """See the documentation in host_devices.yml."""
+    return plainly(guest_list.host_devices, guests, listed or [])
+
+
 class FilterModule:
     def filters(self) -> dict[str, Any]:
-        return {"with_macs": with_macs, "on_bridges": on_bridges, "nic_guards": nic_guards}
+        return {
+            "with_macs": with_macs,
+            "on_bridges": on_bridges,
+            "nic_guards": nic_guards,
+            "host_devices": host_devices,
+        }

@@ -254,6 +254,38 @@ options:
         4. They are PCIe root ports; a machine with plain PCI, such as V(pc), has room without any.
       - A change holds from the next start on, which also makes up for the slots that were used since the last one.
     type: int
+  host_devices: &host_devices
+    description:
+      - Devices of the host that the guest has as its own (VFIO), NICs above all. Each must be bound to vfio-pci, which
+        M(virtnet.qemu.vfio_bind) does. The default of a new guest is none.
+      - A change holds from the next start on. A guest with such a device has all of its memory in the host's, from its
+        start on.
+      - One device cannot be of two guests, nor can its IOMMU group be of two that run.
+    type: list
+    elements: dict
+    suboptions:
+      device:
+        description:
+          - The device, by its PCI address, with or without domain, as in V('0000:04:00.0'), the MAC address or the name
+            that its interface had, or the serial number that C(lspci -v) tells.
+          - With V(/N) behind it, virtual function N of that device, as in V(enp4s0/0).
+        type: str
+        required: true
+      id:
+        description: Name of the device in QEMU. The default is C(host) and the number of the device from 0.
+        type: str
+      romfile:
+        description: The option ROM, for boot from the network. V('off') leaves the device without. The default is the
+          device's own.
+        type: str
+      multifunction:
+        description: Whether more functions of that device number follow, each with its O(host_devices[].pci_address).
+        type: bool
+      pci_address:
+        description:
+          - Device number, and function if any, on the guest's root bus, in hexadecimal, as in V('05') or V('05.0').
+          - The default is a slot of its own, which on machines with PCI Express is a root port.
+        type: str
   display: &display
     description: The screen. The default of a new guest is none; its serial console is always there.
     type: dict
@@ -384,6 +416,7 @@ options:
       append: *append
       nics: *nics
       hotplug_slots: *hotplug_slots
+      host_devices: *host_devices
       display: *display
       seed: *seed
       guest_agent: *guest_agent
@@ -402,6 +435,7 @@ options:
 seealso:
   - module: virtnet.qemu.bridge
   - module: virtnet.qemu.tap
+  - module: virtnet.qemu.vfio_bind
   - module: virtnet.qemu.micro_guest
   - module: virtnet.qemu.guest_exec
 """

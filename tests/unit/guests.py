@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec import guest_device
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest import Guest
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_mark import alias
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_world import (
@@ -93,7 +94,8 @@ def world(
     plans = {guest.name: Plan(guest.definition, guest.running) for guest in guests}
     for guest in wants:
         have = made.guests.get(guest.name)
-        plans[guest.name] = Plan(guest.completed(have, made), guest.runs(have))
+        definition = guest_device.placed(guest.completed(have, made), made.facts.devices)
+        plans[guest.name] = Plan(definition, guest.runs(have))
     made.plans = plans
     return made
 

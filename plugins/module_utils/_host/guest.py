@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .._spec import guest_hotplug, guest_paths as paths, guest_tap
+from .._spec import guest_device, guest_hotplug, guest_paths as paths, guest_tap
 from .._spec.base import Step
 from .._spec.guest import Guest
 from .._spec.guest_definition import Definition, Identity
@@ -71,6 +71,7 @@ class GuestHost:
             facts=guest_facts.gather(looked_at, self._look_up_emulators(d for _name, d in looked_at)),
             started=frozenset(self._started),
         )
+        complete = {name: guest_device.placed(found, world.facts.devices) for name, found in complete.items()}
         world.guests = {
             name: _guest(name, found, states[name], wanted.get(name), devices.get(name), world)
             for name, found in saved.items()
@@ -185,6 +186,9 @@ class GuestHost:
 
     def _tap_remove(self, name: str) -> None:
         guest_nics.remove_tap(self._netlink, name)
+
+    def _guest_command(self, argv: list[str]) -> None:
+        command.run(argv)
 
     def _guest_script(self, path: str, ifname: str) -> None:
         command.run([path, ifname])

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from .._spec.guest_claims import places
 from .._spec.guest_definition import Definition
 from .._spec.guest_world import Emulator, Facts, File
-from . import command, disk, guest_bridge_helper, guest_user, libraries, supervisor
+from .._spec.pci import PciBus
+from . import command, disk, guest_bridge_helper, guest_user, libraries, pci, supervisor, vfio
 from .errors import HostError
 
 _TOOLS = ("qemu-img", "xorriso")
@@ -51,7 +52,15 @@ def gather(definitions: list[tuple[str, Definition]], emulators: dict[str | None
         taken=dict(_taken({place for definition in whole for place in places(definition)})),
         tools={tool: command.which(tool) for tool in _TOOLS},
         bridge_helper=guest_bridge_helper.find(),
+        devices=_devices(whole),
     )
+
+
+def _devices(definitions: list[Definition]) -> PciBus:
+    """Those of the host, if any guest has one."""
+    if not any(definition.host_devices for definition in definitions):
+        return PciBus()
+    return pci.bus(record.identity for record in vfio.NOTES.read())
 
 
 def _unprivileged_port() -> int:
@@ -87,6 +96,7 @@ def _other_files(name: str, definition: Definition) -> Iterator[str]:
     yield from (posixpath.dirname(d.file) for d in definition.disks)
     for nic in definition.nics:
         yield from filter(None, (nic.romfile, nic.script, nic.downscript))
+    yield from (device.romfile for device in definition.host_devices if device.romfile)
     if definition.seed:
         yield definition.seed.path(name)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import guest_files, guest_hotplug, guest_paths as paths, guest_report, guest_steps, guest_tap
+from . import guest_device, guest_files, guest_hotplug, guest_paths as paths, guest_report, guest_steps, guest_tap
 from .base import Resource, SpecError, Step, control, hidden
 from .guest_check import accelerator, check
 from .guest_definition import DEFINITION_OPTIONS, Definition
@@ -135,6 +135,7 @@ class Guest(Resource):
 
     def _target(self, world: GuestWorld, have: Guest | None) -> Guest:
         definition = guest_files.with_formats(self.completed(have, world), world)
+        definition = guest_device.placed(definition, world.facts.devices)
         if have is not None:
             self._check_supervisor(have.definition, definition, world)
         restart = self.state == "restarted" and bool(have and have.running) and self.name not in world.started

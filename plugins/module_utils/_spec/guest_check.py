@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 
-from . import guest_check_disk, guest_check_nic, guest_claims
+from . import guest_check_device, guest_check_disk, guest_check_nic, guest_claims
 from .base import SpecError
 from .guest_definition import Definition
 from .guest_world import Account, GuestWorld
@@ -28,10 +28,7 @@ def check(name: str, guest: Definition, world: GuestWorld, running: bool) -> Non
     for option in ("kernel", "initrd"):
         if path := getattr(guest, option):
             world.require_readable(option, path, guest.user)
-    for index, disk in enumerate(guest.disks):
-        guest_check_disk.check(f"disks[{index}]", disk, guest, world)
-    for index, nic in enumerate(guest.nics):
-        guest_check_nic.check(f"nics[{index}]", name, nic, guest, world, running)
+    _check_parts(name, guest, world, running)
     if guest.seed and guest.seed.files:
         world.require(
             world.facts.tools.get("xorriso"),
@@ -40,6 +37,15 @@ def check(name: str, guest: Definition, world: GuestWorld, running: bool) -> Non
     for own, other in world.rivals(name):
         raise SpecError(f"{own.what} is also that of guest '{other.guest}' ({other.what}); give one of them another")
     _check_ports(guest, world)
+
+
+def _check_parts(name: str, guest: Definition, world: GuestWorld, running: bool) -> None:
+    for index, disk in enumerate(guest.disks):
+        guest_check_disk.check(f"disks[{index}]", disk, guest, world)
+    for index, nic in enumerate(guest.nics):
+        guest_check_nic.check(f"nics[{index}]", name, nic, guest, world, running)
+    for index, device in enumerate(guest.host_devices):
+        guest_check_device.check(f"host_devices[{index}]", name, device, guest, world)
 
 
 # -- what this QEMU has --------------------------------------------------------------------------

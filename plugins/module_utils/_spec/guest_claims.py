@@ -44,6 +44,9 @@ def _by_definition(guest: str, definition: Definition, real_path: Callable[[str,
         yield Claim(guest, ("mac", nic.mac), f"nics[{index}].mac: {nic.mac}")
         if nic.own_tap:
             yield Claim(guest, ("tap", nic.ifname), f"nics[{index}].ifname: tap '{nic.ifname}'")
+    for index, device in enumerate(definition.host_devices):
+        place = device.address or device.device
+        yield Claim(guest, ("device", place), f"host_devices[{index}].device: '{device.device}'")
     for index, disk in enumerate(definition.disks):
         if disk.base:
             path = real_path(definition.user, disk.base)

@@ -14,6 +14,7 @@ from typing import Any
 from . import guest_paths as paths, guest_pci
 from .base import SpecError
 from .guest_boot import BOOT_OPTIONS, Boot, parse_boot
+from .guest_device import DEVICE_OPTIONS, HostDevice, parse_devices, with_places_of
 from .guest_disk import DISK_OPTIONS, Disk, parse_disks
 from .guest_display import DISPLAY_OPTIONS, Display, parse_display
 from .guest_nic import NIC_OPTIONS, Nic, nic_from_data, parse_nics
@@ -38,6 +39,7 @@ DEFINITION_OPTIONS = {
     "append": {"type": "str"},
     "nics": {"type": "list", "elements": "dict", "options": NIC_OPTIONS},
     "hotplug_slots": {"type": "int"},
+    "host_devices": {"type": "list", "elements": "dict", "options": DEVICE_OPTIONS},
     "display": {"type": "dict", "options": DISPLAY_OPTIONS},
     "seed": {"type": "dict", "options": SEED_OPTIONS},
     "guest_agent": {"type": "bool"},
@@ -83,6 +85,7 @@ class Definition:
     append: str | None = None
     nics: tuple[Nic, ...] | None = None
     hotplug_slots: int | None = None
+    host_devices: tuple[HostDevice, ...] | None = None
     display: Display | None = None
     seed: Seed | None = None
     guest_agent: bool | None = None
@@ -111,6 +114,7 @@ class Definition:
             append=params["append"],
             nics=parse_nics(params["nics"], name),
             hotplug_slots=_slots(params["hotplug_slots"]),
+            host_devices=parse_devices(params["host_devices"]),
             display=parse_display(params["display"], name),
             seed=parse_seed(params["seed"], name),
             guest_agent=params["guest_agent"],
@@ -142,6 +146,7 @@ class Definition:
                 have.nics if have else (),
                 merged.machine,
             ),
+            host_devices=with_places_of(merged.host_devices, have.host_devices if have else ()),
             disks=tuple(_with_formats_of(disk, known.get((disk.file, disk.base))) for disk in merged.disks),
         )
 
@@ -151,6 +156,10 @@ class Definition:
             raise SpecError(
                 f"{'initrd' if self.initrd else 'append'}: it goes with a 'kernel'; give that too, or empty this"
             )
+        places = [device.address for device in self.host_devices if device.address]
+        for device in self.host_devices:
+            if places.count(device.address) > 1:
+                raise SpecError(f"host_devices: two of them are one and the same device, {device.address}; keep one")
         count = guest_pci.ports(self.nics, self.hotplug_slots, self.machine)
         if count > guest_pci.MOST_PORTS:
             raise SpecError(
@@ -192,12 +201,15 @@ class Definition:
         nested = {
             "disks": lambda value: tuple(Disk(**disk) for disk in value),
             "nics": lambda value: tuple(nic_from_data(nic) for nic in value),
+            "host_devices": lambda value: tuple(HostDevice(**device) for device in value),
             "boot": lambda value: Boot(**value),
             "display": lambda value: Display(**value),
             "seed": lambda value: Seed(**value),
             "arguments": tuple,
         }
-        return cls(**{key: nested[key](value) if key in nested else value for key, value in data.items()})
+        # One that was written before there were any does not speak of them.
+        given = {"host_devices": (), **data}
+        return cls(**{key: nested[key](value) if key in nested else value for key, value in given.items()})
 
 
 def _defaults(identity: Identity) -> Definition:
@@ -209,6 +221,7 @@ def _defaults(identity: Identity) -> Definition:
         disks=(),
         nics=(),
         hotplug_slots=4,
+        host_devices=(),
         display=Display(),
         guest_agent=True,
         rng=True,

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from . import address
+from . import address, pci
 from .base import SpecError
 from .guest_nic import tap_name
 from .mac_address import check_macs, derived_mac
@@ -38,6 +39,36 @@ def on_bridges(guests: list[dict[str, Any]], networks: list[dict[str, Any]]) -> 
         _with_nics(guest, lambda i, nic, g=guest: _on_bridge(nic, bridges, f"guest '{g['name']}': nics[{i}]"))
         for guest in guests
     ]
+
+
+def host_devices(guests: list[dict[str, Any]], listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the module vfio_bind is to bind: what is listed, and what guests have. One that two have is refused."""
+    owners: dict[str, str] = {}
+    for guest in guests:
+        for where, device in _devices_of(guest):
+            name = pci.selector(where, device)
+            if name in owners:
+                raise SpecError(f"{where}: '{device}' is also the device of {owners[name]}; give it to one of them")
+            owners[name] = f"guest '{guest['name']}'"
+    named = {pci.selector("passthrough_devices", entry["name"]): entry for entry in listed}
+    return [*named.values(), *({"name": name} for name in owners if name not in named)]
+
+
+def _devices_of(guest: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if guest.get("state") == "absent":
+        return
+    entries = guest.get("host_devices") or []
+    if not isinstance(entries, list) or not all(isinstance(_device(entry), str) for entry in entries):
+        raise SpecError(
+            f"guest '{guest['name']}': host_devices: {entries!r} is not a list of dictionaries such as "
+            "[{device: '0000:04:00.0'}]"
+        )
+    for index, entry in enumerate(entries):
+        yield f"guest '{guest['name']}': host_devices[{index}].device", entry["device"]
+
+
+def _device(entry: Any) -> Any:
+    return entry.get("device") if isinstance(entry, dict) else None
 
 
 def nic_guards(guests: list[dict[str, Any]], default: bool) -> list[dict[str, Any]]:

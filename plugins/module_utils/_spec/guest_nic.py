@@ -172,16 +172,16 @@ def _parse(where: str, index: int, entry: dict[str, Any], guest: str) -> Nic:
         raise SpecError(f"{where}.isolated: it is about the NIC's place on a bridge; give the 'bridge' too")
     return Nic(
         type=kind,
-        id=_id(f"{where}.id", entry["id"] or f"nic{index}"),
+        id=device_id(f"{where}.id", entry["id"] or f"nic{index}"),
         model=_MODELS.get(entry["model"], entry["model"]),
         mac=address.mac(f"{where}.mac", entry["mac"]),
         bridge=address.ifname(f"{where}.bridge", entry["bridge"]) if entry["bridge"] else None,
         ifname=_ifname(f"{where}.ifname", entry, guest, index),
         queues=_queues(f"{where}.queues", entry),
         vhost=entry["vhost"],
-        pci_address=_pci_address(f"{where}.pci_address", entry["pci_address"]),
+        pci_address=pci_address(f"{where}.pci_address", entry["pci_address"]),
         vectors=_range(f"{where}.vectors", entry["vectors"], 0, 2048),
-        romfile=_romfile(f"{where}.romfile", entry["romfile"]),
+        romfile=romfile(f"{where}.romfile", entry["romfile"]),
         script=entry["script"] and paths.absolute(f"{where}.script", entry["script"]),
         downscript=entry["downscript"] and paths.absolute(f"{where}.downscript", entry["downscript"]),
         restrict=entry["restrict"],
@@ -190,7 +190,7 @@ def _parse(where: str, index: int, entry: dict[str, Any], guest: str) -> Nic:
     )
 
 
-def _id(option: str, value: str) -> str:
+def device_id(option: str, value: str) -> str:
     """id_wellformed() of QEMU's util/id.c."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]*", value):
         raise SpecError(
@@ -218,7 +218,7 @@ def _range(option: str, value: int | None, least: int, most: int) -> int | None:
     return value
 
 
-def _pci_address(option: str, value: str | None) -> str | None:
+def pci_address(option: str, value: str | None) -> str | None:
     """Slot and function on the root bus, as QEMU takes them: ``5``, ``0x5`` or ``05.0``, hexadecimal."""
     if value is None:
         return None
@@ -228,7 +228,7 @@ def _pci_address(option: str, value: str | None) -> str | None:
     return f"{int(match[1], 16):02x}.{match[2] or 0}"
 
 
-def _romfile(option: str, value: str | None) -> str | None:
+def romfile(option: str, value: str | None) -> str | None:
     # YAML reads a bare off as false.
     if value is None or value.lower() in ("", "off", "false", "none"):
         return None if value is None else ""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
-from . import guest_paths as paths
+from . import guest_device, guest_paths as paths
 from .guest_definition import Definition
 from .guest_nic import Nic
 from .guest_tap import taps_to_start
@@ -76,6 +77,7 @@ def guest_service(
         stop_timeout=definition.stop_timeout,
         stop_argv=(python, "-c", _POWER_DOWN, paths.socket(guest, "qmp")),
         unit_options=_unit_options(definition),
+        **_for_devices(definition),
     )
     if supervisor == "systemd":
         taps = taps_to_start(guest, definition, owner)
@@ -88,6 +90,14 @@ def guest_service(
             if nic.type == "tap"
         ),
     )
+
+
+def _for_devices(definition: Definition) -> dict[str, Any]:
+    """QEMU locks all of the guest's memory, and the devices are there when these units have started."""
+    if not definition.host_devices:
+        return {}
+    limit = str(guest_device.locked_memory(definition.memory))
+    return {"limits": (("memlock", limit),), "after": guest_device.UNITS}
 
 
 def _unit_options(definition: Definition) -> tuple[tuple[str, str], ...]:
@@ -113,8 +123,11 @@ def scripts(nics: Iterable[Nic], option: str) -> tuple[tuple[str, str], ...]:
 
 def _start_pre(definition: Definition, taps: tuple[Tap, ...]) -> tuple[tuple[str, ...], ...]:
     made = [tuple(shlex.split(step.line)) for tap in taps for step in Tap.steps(None, tap)]
-    return (*made, *scripts(definition.nics, "script"))
+    handed = guest_device.handed_over(definition.host_devices, definition.user)
+    return (*handed, *made, *scripts(definition.nics, "script"))
 
 
 def _stop_post(definition: Definition, taps: tuple[Tap, ...]) -> tuple[tuple[str, ...], ...]:
-    return (*scripts(definition.nics, "downscript"), *(tuple(shlex.split(link_del(*tap.key).line)) for tap in taps))
+    removed = (tuple(shlex.split(link_del(*tap.key).line)) for tap in taps)
+    handed = guest_device.handed_over(definition.host_devices, "root")
+    return (*scripts(definition.nics, "downscript"), *removed, *handed)

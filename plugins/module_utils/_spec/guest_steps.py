@@ -10,7 +10,7 @@ import json
 import shlex
 from typing import Any
 
-from . import guest_hotplug, guest_live, guest_paths as paths
+from . import guest_device, guest_hotplug, guest_live, guest_paths as paths
 from .base import Step
 from .guest_disk import Disk
 from .guest_hotplug import Plugged
@@ -160,6 +160,10 @@ def _seed(guest: Any, seed: Seed) -> Step:
 def _start(guest: Any) -> list[Step]:
     """Under systemd the unit itself makes the taps; a daemon's are made here."""
     made: list[Step] = []
+    if not guest.service.start_pre:
+        # systemd does it itself.
+        handed = guest_device.handed_over(guest.definition.host_devices, guest.definition.user)
+        made += [Step("guest_command", {"argv": list(argv)}, shlex.join(argv)) for argv in handed]
     if guest.service.opened_taps:
         made += [step for tap in guest.taps for step in Tap.steps(None, tap)]
         made += [guest_live.script(path, ifname) for path, ifname in scripts(guest.definition.nics, "script")]

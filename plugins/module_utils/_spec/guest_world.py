@@ -13,6 +13,7 @@ from typing import Any
 from .base import SpecError
 from .guest_claims import Claim, claims, places
 from .guest_definition import Definition, Identity
+from .pci import PciBus
 from .world import Link, World
 
 
@@ -99,6 +100,7 @@ class Facts:
     taken: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
     tools: Mapping[str, str | None] = field(default_factory=dict)
     bridge_helper: BridgeHelper | None = None
+    devices: PciBus = PciBus()
 
 
 class GuestWorld(World):

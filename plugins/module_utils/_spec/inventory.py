@@ -11,7 +11,7 @@ from typing import Any
 
 from . import address
 from .base import SpecError
-from .guest_list import on_bridges, with_macs
+from .guest_list import host_devices, on_bridges, with_macs
 from .mac_address import check_macs
 from .network_list import parse_networks
 
@@ -27,8 +27,20 @@ def _of_host(host: str, entry: Mapping[str, Any], fleet: str) -> Iterator[str]:
     bad = list(_sentence(f"host '{host}': ", with_macs, guests, fleet, host))
     # What follows takes guests for granted that are well formed.
     yield from bad or _sentence(f"host '{host}': ", parse_networks, networks, guests, host, fleet)
+    yield from () if bad else _sentence(f"host '{host}': ", _check_devices, networks, guests)
     if not bad and all(isinstance(network.get("name"), str) for network in networks):
         yield from _sentence(f"host '{host}': ", on_bridges, guests, networks)
+
+
+def _check_devices(networks: list[Any], guests: list[dict[str, Any]]) -> None:
+    """One guest each, and none that a network needs."""
+    given = {device["name"] for device in host_devices(guests, [])}
+    for network in networks:
+        if isinstance(network, dict) and network.get("uplink") in given:
+            raise SpecError(
+                f"host_devices: '{network['uplink']}' is the uplink of network '{network.get('name')}'; "
+                "a guest cannot have it too"
+            )
 
 
 def _sentence(prefix: str, check: Callable[..., Any], *args: Any) -> Iterator[str]:

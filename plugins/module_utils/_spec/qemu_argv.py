@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from . import guest_paths as paths, guest_pci, nic_arguments
+from . import guest_device, guest_paths as paths, guest_pci, nic_arguments
 from .guest_definition import Definition
 from .guest_disk import Disk
 from .guest_nic import Nic
@@ -47,6 +47,7 @@ def fixed_argv(name: str, guest: Definition, choices: Choices) -> tuple[str, ...
         *_sockets(name, guest),
         *_display(name, guest),
         *_disks(guest.machine, all_disks(name, guest)),
+        *guest_device.words(guest.host_devices, guest_pci.bus(guest.machine) == "pcie", nic_arguments.words),
     )
 
 

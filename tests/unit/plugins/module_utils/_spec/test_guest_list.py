@@ -7,7 +7,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_list import nic_guards, on_bridges, with_macs
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_list import (
+    host_devices,
+    nic_guards,
+    on_bridges,
+    with_macs,
+)
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.mac_address import derived_mac
 from tests.unit.guests import planned, want
 
@@ -34,6 +39,16 @@ def test_one_mac_twice_is_refused():
     guests = [{"name": "a", "nics": [{"mac": mac.upper()}]}, {"name": "b", "nics": [{}]}]
     with pytest.raises(SpecError, match=r"guest 'a', nics\[0\] and of guest 'b', nics\[0\]"):
         with_macs(guests, "f", "h")
+
+
+def test_devices_are_collected_from_guests_that_stay():
+    guests = [
+        {"name": "web1", "host_devices": [{"device": "04:00.0", "romfile": "off"}, {"device": "enp5s0/0"}]},
+        {"name": "web2", "state": "absent", "host_devices": [{"device": "04:00.0"}]},
+        {"name": "web3"},
+    ]
+    listed = [{"name": "04:00.0", "adopt": True}, {"name": "enp9s0"}]
+    assert host_devices(guests, listed) == [*listed, {"name": "enp5s0/0"}]
 
 
 def test_networks_become_bridges():

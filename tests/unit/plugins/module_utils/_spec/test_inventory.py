@@ -21,9 +21,22 @@ def test_hosts_with_the_same_networks_and_guests_and_hosts_with_none():
     assert problems({"hv1": same, "hv2": same, "localhost": {"networks": None, "guests": None}}, "fleet") == []
 
 
+def with_devices(*devices, **more):
+    guests = [{"name": f"web{n}", "host_devices": [{"device": device}]} for n, device in enumerate(devices, 1)]
+    return {"networks": [{"name": "lan", "model": "bridged", "uplink": "enp3s0"}], "guests": guests, **more}
+
+
+def test_devices_of_the_same_name_on_two_hosts():
+    assert problems({"hv1": with_devices("04:00.0", "enp5s0"), "hv2": with_devices("04:00.0")}, "fleet") == []
+
+
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
+        (with_devices("04:00.0", "0000:04:00.0"), ["host 'hv1'", "guest 'web2'", "also the device of guest 'web1'"]),
+        (with_devices("enp3s0"), ["host 'hv1'", "'enp3s0' is the uplink of network 'lan'"]),
+        (with_devices("04:00.9"), ["host 'hv1'", "guest 'web1': host_devices[0].device", "04:00.9"]),
+        (with_devices(5), ["host 'hv1'", "guest 'web1': host_devices", "not a list of dictionaries"]),
         (host({"network": "lba"}), ["host 'hv1'", "'lba'"]),
         (host({"network": "lab", "address": "10.0.0.1"}), ["host 'hv1'", "10.0.0.1", "web1"]),
         (host({"mac": MAC}, {"mac": MAC}), ["host 'hv1'", MAC]),
