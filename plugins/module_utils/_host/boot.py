@@ -17,16 +17,16 @@ from . import files, managers
 from .command import attempt, run
 from .errors import HostError
 from .manager import Edits, Manager
+from .systemd import WANTED, sync_enabled
 
 _FOLDER = Path(FOLDER)
-_WANTED = Path(boot_units.UNITS, "multi-user.target.wants")
 
 
 def observe() -> dict[str, str]:
     """The text of each file of ours, by path. A unit that is not enabled counts as missing."""
     paths = [path for path in _FOLDER.glob("*/*") if not path.name.startswith(".")]
     found = {str(path): files.read(path) for path in [*sorted(paths), *map(Path, boot_units.all_files())]}
-    disabled = [path for path in found if (unit := boot_units.unit_of(path)) and not (_WANTED / unit).is_symlink()]
+    disabled = [path for path in found if (unit := boot_units.unit_of(path)) and not (WANTED / unit).is_symlink()]
     ours = {path: text for path, text in found.items() if text is not None and path not in disabled}
     return {**ours, **managers.observe()}
 
@@ -95,6 +95,7 @@ def _make(steps: list[Step]) -> None:
     if enabled:
         # What they would make is there already.
         run(["systemctl", "enable", "--now", *enabled], timeout=600)
+        sync_enabled()
 
 
 def _put(path: Path, text: str | None) -> None:

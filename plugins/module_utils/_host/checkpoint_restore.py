@@ -60,6 +60,8 @@ def main(argv: list[str]) -> None:
             report = Restore(saved, at_boot=reason == "boot").run()
         report["reason"] = "somebody asked for it" if store.ASKED.exists() else _REASONS[reason]
         store.write(store.REPORT, report)
+        # In this order, so that whoever breaks off here leaves nothing that a later run or boot takes for unfinished.
+        store.done()
         _leave_boot_unit()
         store.forget_all_but_report()
 
@@ -86,8 +88,8 @@ def _host_lock() -> Iterator[None]:
 def _leave_boot_unit() -> None:
     link, unit = _UNITS / "multi-user.target.wants" / BOOT_UNIT, _UNITS / BOOT_UNIT
     for path in (link, unit):
-        with suppress(OSError):
-            path.unlink()
+        with suppress(HostError):
+            files.remove(path)
     if booted():
         attempt(["systemctl", "daemon-reload"], timeout=_PATIENCE_FOR_STEP)
 
@@ -230,24 +232,20 @@ def _sysctl(path: str, value: str) -> None:
 
 def _put(path: str, entry: dict[str, Any]) -> None:
     if "link" in entry:
-        new = f"{path}.virtnet-new"
-        with suppress(FileNotFoundError):
-            os.unlink(new)
-        os.symlink(entry["link"], new)
-        os.replace(new, path)
+        files.link(Path(path), entry["link"])
     elif "text" in entry:
         files.replace(Path(path), base64.b64decode(entry["text"]), entry["mode"], (entry["uid"], entry["gid"]))
     else:
-        Path(path).mkdir(parents=True, exist_ok=True)
+        files.make_directory(Path(path))
         os.chown(path, entry["uid"], entry["gid"])
         os.chmod(path, entry["mode"])
 
 
 def _remove(path: str, entry: dict[str, Any]) -> None:
     if "link" in entry or "text" in entry:
-        os.unlink(path)
+        files.remove(Path(path))
     else:
-        os.rmdir(path)
+        files.remove_directory(Path(path))
 
 
 def _impossible() -> None:

@@ -61,9 +61,7 @@ def decided(outcome: Path) -> bool:
         os.rename(ARMED, outcome)
     except FileNotFoundError:
         return False
-    handle = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(handle)
-    os.close(handle)
+    files.sync(FOLDER)
     return True
 
 
@@ -86,6 +84,11 @@ def leave_empty() -> None:
 def pending() -> bool:
     """Whether there is a state to restore, or one that was not restored to the end."""
     return ARMED.exists() or RESTORING.exists()
+
+
+def done() -> None:
+    """The host is restored, also if it loses its power now."""
+    files.remove(RESTORING)
 
 
 def forget_all_but_report() -> None:

@@ -15,7 +15,7 @@ from .._spec.service import Service
 from . import checkpoint_store as store, files, process, spawn
 from .command import attempt, run
 from .supervisor import booted
-from .systemd import UNITS
+from .systemd import UNITS, sync_enabled
 
 #: Seconds that a process may take to end that was told to.
 _PATIENCE = 10
@@ -38,6 +38,7 @@ class SystemdTimer:
     def start(self, seconds: int) -> None:
         files.write(UNITS / units.BOOT_UNIT, units.boot_unit([*self._argv, "boot"]))
         run(["systemctl", "enable", units.BOOT_UNIT])
+        sync_enabled()
         run(units.timer([*self._argv, "timeout"], seconds))
 
     def stop(self) -> None:

@@ -54,7 +54,7 @@ def replace(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None) -
             file.flush()
             os.fsync(handle)
         os.replace(new, path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as exc:
         raise HostError(f"{path} cannot be written: {exc.strerror}") from exc
 
@@ -66,20 +66,43 @@ def make_directory(path: Path) -> None:
     make_directory(path.parent)
     path.mkdir(exist_ok=True)
     path.chmod(0o755)
+    sync(path.parent)
+
+
+def link(path: Path, target: str) -> None:
+    """Replace whatever is there, but a directory, by a symbolic link."""
+    new = path.with_name(f".{path.name}.virtnet-new")
+    try:
+        new.unlink(missing_ok=True)
+        new.symlink_to(target)
+        os.replace(new, path)
+        sync(path.parent)
+    except OSError as exc:
+        raise HostError(f"{path} cannot be written: {exc.strerror}") from exc
 
 
 def remove(path: Path) -> None:
     """Remove a file; that there is none is fine."""
     try:
         path.unlink()
-        _sync(path.parent)
+        sync(path.parent)
     except FileNotFoundError:
         return
     except OSError as exc:
         raise HostError(f"{path} cannot be removed: {exc.strerror}") from exc
 
 
-def _sync(directory: Path) -> None:
+def remove_directory(path: Path) -> None:
+    """Remove an empty directory."""
+    try:
+        path.rmdir()
+        sync(path.parent)
+    except OSError as exc:
+        raise HostError(f"{path} cannot be removed: {exc.strerror}") from exc
+
+
+def sync(directory: Path) -> None:
+    """Have what was made or removed in it outlast a power cut."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -20,7 +20,14 @@ from .errors import HostError
 
 _FOREVER = 86400
 UNITS = Path("/etc/systemd/system")
-_WANTED = UNITS / "multi-user.target.wants"
+#: What is enabled is linked to from there.
+WANTED = UNITS / "multi-user.target.wants"
+
+
+def sync_enabled() -> None:
+    """Have what was enabled and disabled outlast a power cut; systemctl does not see to it."""
+    for folder in (UNITS, *UNITS.glob("*.wants")):
+        files.sync(folder)
 
 
 class Systemd:
@@ -47,6 +54,7 @@ class Systemd:
         for verb, enabled in (("enable", True), ("disable", False)):
             names = [name for name, text in definitions.items() if unit.enabled(text) is enabled]
             _systemctl_units(names, verb, "--no-reload")
+        sync_enabled()
         _systemctl("daemon-reload")
 
     def start(self, names: Iterable[str]) -> None:
@@ -109,7 +117,7 @@ def _path(name: str) -> Path:
 
 def _definition(name: str) -> str | None:
     text = files.read(_path(name))
-    enabled = (_WANTED / unit.unit_name(name)).is_symlink()
+    enabled = (WANTED / unit.unit_name(name)).is_symlink()
     return text if text is not None and unit.enabled(text) is enabled else None
 
 

@@ -83,3 +83,38 @@ def test_a_file_is_removed_once_and_again(tmp_path):
     files.remove(path)
     files.remove(path)
     assert not path.exists()
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """The files and folders that were written out to the disk."""
+    found = []
+
+    def note(handle):
+        found.append(os.readlink(f"/proc/self/fd/{handle}"))
+
+    monkeypatch.setattr(os, "fsync", note)
+    return found
+
+
+def test_a_new_file_is_on_the_disk_with_all_folders_that_lead_to_it(tmp_path, synced):
+    files.write(tmp_path / "a/b/file", "text")
+    assert set(synced) == {str(tmp_path / name) for name in ("", "a", "a/b", "a/b/.file.virtnet-new")}
+
+
+def test_what_is_removed_is_off_the_disk(tmp_path, synced):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/file").write_text("text")
+    (tmp_path / "folder/link").symlink_to("file")
+    for name in ("folder/file", "folder/link"):
+        files.remove(tmp_path / name)
+    files.remove_directory(tmp_path / "folder")
+    assert synced == [str(tmp_path / name) for name in ("folder", "folder", "")]
+
+
+def test_a_link_is_on_the_disk_whatever_was_there(tmp_path, synced):
+    (tmp_path / "link").write_text("a file")
+    files.link(tmp_path / "link", "elsewhere")
+    assert os.readlink(tmp_path / "link") == "elsewhere"
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+    assert synced == [str(tmp_path)]
