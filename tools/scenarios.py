@@ -28,6 +28,11 @@ HOSTS = ("hv1", "hv2")
 BOTH, FOR_BOTH = "vm_hosts", ("fleet",)
 #: The longest first, so that the hosts are ready at about the same time.
 ORDER = ("nat", "virtual_router", "isolated", "bridged", "routed", "user", *FOR_BOTH)
+#: Run when they are named: the scenario, and the host network manager of its hosts.
+NAMED = {
+    **{f"models-{manager}": ("models", manager) for manager in ("networkd", "networkmanager", "ifupdown")},
+    **{name: (name, "networkd") for name in ("lockout", "power_cut")},
+}
 #: What molecule does in a scenario, in the order of test_sequence, and the column of each.
 STEPS = (
     *(("side_effect", "prepare"), ("check", "check mode"), ("verify", "untouched")),
@@ -35,7 +40,16 @@ STEPS = (
     *(("side_effect", "reboot"), ("verify", "verify again"), ("cleanup", "teardown"), ("verify", "nothing left")),
 )
 COLUMNS = [column for _action, column in STEPS]
-NOT_RUN = "not run"
+#: What a scenario does that does not do all of it in this order.
+OTHERWISE = {
+    "lockout": ("prepare", "verify", "teardown", "nothing left"),
+    "power_cut": ("prepare", "verify"),
+    "models": (
+        *("prepare", "converge", "verify", "reboot", "verify again"),
+        *("idempotence", "teardown", "nothing left"),
+    ),
+}
+NOT_RUN, NO_STEP = "not run", "-"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = re.compile(r"^(?:INFO|ERROR|WARNING|CRITICAL)\s+(\w+) ➜ (\w+): (Executing|Executed: (\w+))")
 #: Lines of a step that failed that are worth showing.
@@ -51,14 +65,29 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     failed: str | None = None
 
+    @property
+    def folder(self) -> str:
+        return NAMED.get(self.scenario, (self.scenario,))[0]
+
+    @property
+    def columns(self) -> list[str]:
+        return list(OTHERWISE.get(self.folder, COLUMNS))
+
+    @property
+    def steps(self) -> list[tuple[str, str]]:
+        actions = {column: action for action, column in STEPS}
+        return [(actions[column], column) for column in self.columns]
+
     def cell(self, column: str) -> str:
         if column in self.seconds:
             return f"{self.seconds[column]:.0f} s"
+        if column not in self.columns:
+            return NO_STEP
         return "FAILED" if column == self.failed else NOT_RUN
 
     @property
     def passed(self) -> bool:
-        return list(self.seconds) == COLUMNS
+        return list(self.seconds) == self.columns
 
 
 class Lane:
@@ -76,12 +105,12 @@ class Lane:
             VIRTNET_VM_HOSTS=hosts, VIRTNET_SUITE=suite, MOLECULE_EPHEMERAL_DIRECTORY=str(self._folder)
         )
 
-    def molecule(self, *words: str) -> subprocess.Popen[str]:
+    def molecule(self, *words: str, **variables: str) -> subprocess.Popen[str]:
         program = places.environment("controller") / "bin/molecule"
         return subprocess.Popen(
             [str(program), *words, "--no-command-borders"],
             cwd=places.REPOSITORY,
-            env=self._variables,
+            env=self._variables | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -98,10 +127,11 @@ class Lane:
 
     def test(self, scenario: str) -> Run:
         run = Run(scenario, self.hosts)
-        with self.molecule("test", "--scenario-name", scenario, "--destroy=never") as process:
+        more = {"VIRTNET_MANAGER": NAMED[scenario][1]} if scenario in NAMED else {}
+        with self.molecule("test", "--scenario-name", run.folder, "--destroy=never", **more) as process:
             self._follow(process, run)
         if process.returncode != 0 and run.failed is None:
-            run.failed = COLUMNS[min(len(run.seconds), len(COLUMNS) - 1)]
+            run.failed = run.columns[min(len(run.seconds), len(run.columns) - 1)]
         return run
 
     def _follow(self, process: subprocess.Popen[str], run: Run) -> None:
@@ -112,22 +142,22 @@ class Lane:
                 file.write(line)
                 said.append(line)
                 found = PROGRESS.match(COLOUR.sub("", line))
-                if not found or found[1] != run.scenario:
+                if not found or found[1] != run.folder:
                     continue
                 if found[3] == "Executing":
                     began, said = time.monotonic(), []
-                elif len(run.seconds) < len(STEPS) and found[2] == STEPS[len(run.seconds)][0]:
+                elif len(run.seconds) < len(run.steps) and found[2] == run.steps[len(run.seconds)][0]:
                     self._note(run, found[4], time.monotonic() - began, said)
 
     def _note(self, run: Run, result: str, seconds: float, said: list[str]) -> None:
-        column = COLUMNS[len(run.seconds)]
+        column = run.columns[len(run.seconds)]
         if result == "Successful":
             run.seconds[column] = seconds
         else:
             run.failed = column
             print("".join(said[-LAST_LINES:]), flush=True)
         print(
-            f"{time.strftime('%H:%M:%S')} {self.hosts:8} {run.scenario:14} {column:12} {run.cell(column)}", flush=True
+            f"{time.strftime('%H:%M:%S')} {self.hosts:8} {run.scenario:21} {column:12} {run.cell(column)}", flush=True
         )
 
 
@@ -189,10 +219,10 @@ def table(runs: list[Run], suite: str) -> str:
 
 def write_report(runs: list[Run], path: Path) -> None:
     """JUnit's format, a test for each cell; one that was not run has failed."""
-    bad = sum(1 for run in runs for column in COLUMNS if column not in run.seconds)
-    suite = ElementTree.Element("testsuite", tests=str(len(runs) * len(COLUMNS)), failures=str(bad))
+    bad = sum(1 for run in runs for column in run.columns if column not in run.seconds)
+    suite = ElementTree.Element("testsuite", tests=str(sum(len(run.columns) for run in runs)), failures=str(bad))
     for run in runs:
-        for column in COLUMNS:
+        for column in run.columns:
             case = ElementTree.SubElement(suite, "testcase", classname=run.scenario, name=column)
             if column not in run.seconds:
                 ElementTree.SubElement(case, "failure", message=run.cell(column))
@@ -202,14 +232,16 @@ def write_report(runs: list[Run], path: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tools.scenarios", description=__doc__)
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"of {', '.join(ORDER)}; all by default")
+    known = (*NAMED, *ORDER)
+    of = f"of {', '.join(known)}; by default all but the first {len(NAMED)}"
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=of)
     parser.add_argument("--suite", default="trixie", help="Debian suite of the VM hosts")
     parser.add_argument("--report", type=Path, help="file for the results in JUnit's format")
     given = parser.parse_args()
-    unknown = set(given.scenarios) - set(ORDER)
+    unknown = set(given.scenarios) - set(known)
     if unknown:
-        parser.error(f"scenarios are {', '.join(ORDER)}; not known: {', '.join(sorted(unknown))}")
-    chosen = [name for name in ORDER if name in (given.scenarios or ORDER)]
+        parser.error(f"scenarios are {', '.join(known)}; not known: {', '.join(sorted(unknown))}")
+    chosen = [name for name in known if name in (given.scenarios or ORDER)]
     folder = Path(tempfile.mkdtemp(prefix="scenarios-", dir=places.checkout()))
     down()
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from . import places
 from .checks import Check
 from .copy import make_copy
+from .scenarios import NAMED
 
 # What pip's bootstrap script is called in the cache of ansible-test: 2.19's name, and 2.21's.
 BOOTSTRAP_SCRIPTS = ("get_pip_24_2.py", "get_pip_25_2.py")
@@ -136,10 +137,11 @@ def quickstart() -> list[Check]:
     return [Check("quick start", argv, places.REPOSITORY, places.variables())]
 
 
-def _scenarios(suite: str) -> list[Check]:
-    report = places.checkout() / "results" / f"molecule-{suite}.xml"
-    argv = [sys.executable, "-m", "tools.scenarios", f"--suite={suite}", f"--report={report}"]
-    return [Check(f"molecule: VM hosts of Debian {suite}", argv, places.REPOSITORY, places.variables(), report)]
+def _scenarios(suite: str, *names: str, stage: str = "molecule", **variables: str) -> list[Check]:
+    report = places.checkout() / "results" / f"{stage}-{suite}.xml"
+    argv = [sys.executable, "-m", "tools.scenarios", f"--suite={suite}", f"--report={report}", *names]
+    given = places.variables(**variables)
+    return [Check(f"{stage}: VM hosts of Debian {suite}", argv, places.REPOSITORY, given, report)]
 
 
 def molecule() -> list[Check]:
@@ -150,11 +152,31 @@ def molecule_old() -> list[Check]:
     return _scenarios("bookworm")
 
 
+def _killed(name: str, *more: str) -> Check:
+    return _pytest(name, "controller", "tests/faults", *more)
+
+
+def faults() -> list[Check]:
+    """Every step of a run that bridges the uplink interrupted, and reboots with every host network manager."""
+    return [
+        _killed("faults: killed at every step"),
+        *_scenarios("trixie", *NAMED, stage="faults", VIRTNET_FAULTS="all"),
+        *_scenarios("bookworm", "models-networkd", stage="faults"),
+    ]
+
+
+def some_faults() -> list[Check]:
+    """What of them fits into a short time; Molecule's scenarios have theirs."""
+    return [_killed("faults: killed at some steps", "--every=12")]
+
+
 STAGES: dict[str, Callable[[], list[Check]]] = {
     "lint": lint,
     "unit": unit,
     "integration": integration,
+    "some-faults": some_faults,
     "quickstart-test": quickstart,
     "molecule": molecule,
     "molecule-old": molecule_old,
+    "faults": faults,
 }
