@@ -17,8 +17,20 @@ COLLECTION = "ansible_collections.virtnet.qemu."
 # What cannot touch a machine. Whoever needs another pure library adds it here, knowingly.
 PURE = frozenset(
     [
-        *("__future__", "abc", "base64", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib"),
-        *("enum", "fnmatch", "functools", "hashlib", "heapq", "ipaddress", "itertools", "json", "math", "netaddr"),
+        *("__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime"),
+        *(
+            "difflib",
+            "enum",
+            "fnmatch",
+            "functools",
+            "hashlib",
+            "heapq",
+            "ipaddress",
+            "itertools",
+            "json",
+            "math",
+            "netaddr",
+        ),
         *("operator", "posixpath", "re", "shlex", "stat", "string", "struct", "textwrap", "types", "typing", "uuid"),
     ]
 )

@@ -100,7 +100,7 @@ def _make(steps: list[Step]) -> None:
 
 def _put(path: Path, text: str | None) -> None:
     if text is not None:
-        files.write(path, text)
+        files.write(path, text, managers.mode(str(path)))
         return
     files.remove(path)
     for folder in (path.parent, _FOLDER):

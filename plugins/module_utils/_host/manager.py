@@ -30,6 +30,10 @@ class Manager:
     #: What a checkpoint puts back below these folders the manager has to be told of.
     folders: tuple[str, ...] = ()
 
+    def mode(self, path: str) -> int:
+        """Of a file of its that is new."""
+        return 0o644
+
     def observe(self) -> dict[str, str]:
         """The text of each file that is ours, or has something of ours in it, by path."""
         raise NotImplementedError

@@ -11,9 +11,10 @@ from typing import Any
 
 from .manager import Manager
 from .networkd import Networkd
+from .networkmanager import NetworkManager
 
 #: Whichever configures a NIC first has it.
-ALL: tuple[Manager, ...] = (Networkd(),)
+ALL: tuple[Manager, ...] = (Networkd(), NetworkManager())
 
 
 def renderers() -> tuple[Any, ...]:
@@ -22,6 +23,11 @@ def renderers() -> tuple[Any, ...]:
 
 def names() -> str:
     return " or ".join(renderer.NAME for renderer in renderers())
+
+
+def mode(path: str) -> int:
+    """Of a file that is new."""
+    return next((manager.mode(path) for manager in ALL if manager.files.is_native(path)), 0o644)
 
 
 def observe() -> dict[str, str]:

@@ -104,7 +104,8 @@ def _gone(edits: Edits) -> list[str]:
 def _reload() -> None:
     # networkctl needs D-Bus, which a small host may not have.
     if attempt(["networkctl", "reload"]).code:
-        run(["systemctl", "restart", "systemd-networkd.service"])
+        # Not one that does not run: then another manager has the host.
+        run(["systemctl", "try-restart", "systemd-networkd.service"])
 
 
 def _leave() -> bool:
