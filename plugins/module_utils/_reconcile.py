@@ -106,7 +106,8 @@ class Boot:
         there = boot_host.observe()
         kept = [want for want in wants if want.boot_folder]
         after = {key: sides[1] for key, sides in states(kept, world).items()}
-        natives = Natives(managers.renderers(), self._managed if self._wanted else _not_asked)
+        asked = (self._managed, managers.keeper) if self._wanted else (_nobody, _nobody)
+        natives = Natives(managers.renderers(), *asked)
         files = boot.wanted(self._spec, self._entries, after, world, there, self._purge, natives)
         if not self._wanted:
             files = boot.unwanted(files, natives)
@@ -145,7 +146,7 @@ class Boot:
         boot_host.commit([step for change in changes for step in change.steps])
 
 
-def _not_asked(_nic: str, _bridge: str, _there: Mapping[str, str]) -> None:
+def _nobody(*_asked: Any) -> None:
     return None
 
 

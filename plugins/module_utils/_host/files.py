@@ -13,9 +13,9 @@ from .errors import HostError
 
 
 def read(path: Path) -> str | None:
-    """The text of a file, or ``None`` where there is none."""
+    """The text of a file with the line ends that it has, or ``None`` where there is none."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as exc:

@@ -46,6 +46,10 @@ class Manager:
         """
         raise NotImplementedError
 
+    def keeper(self) -> Any:
+        """How the manager makes bridges that have no uplink, as an object of the renderer's; ``None`` when it is not it
+        that brings this host's network up, or is better not asked to."""
+
     def hold(self, edits: Edits) -> None:
         """Have the manager not interfere with the change of the network. It ends what a killed run left of that too."""
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .ifupdown import Ifupdown
 from .manager import Manager
 from .networkd import Networkd
 from .networkmanager import NetworkManager
 
 #: Whichever configures a NIC first has it.
-ALL: tuple[Manager, ...] = (Networkd(), NetworkManager())
+ALL: tuple[Manager, ...] = (Networkd(), NetworkManager(), Ifupdown())
 
 
 def renderers() -> tuple[Any, ...]:
@@ -37,6 +38,11 @@ def observe() -> dict[str, str]:
 def managed(nic: str, bridge: str, there: Mapping[str, str]) -> Any:
     """What the manager that configures this NIC says of it; ``None`` where none does."""
     return next((found for manager in ALL if (found := manager.managed(nic, bridge, there)) is not None), None)
+
+
+def keeper() -> Any:
+    """Of the manager that makes bridges without an uplink on this host; ``None`` where none does."""
+    return next((found for manager in ALL if (found := manager.keeper()) is not None), None)
 
 
 def saved() -> dict[str, Any]:

@@ -44,26 +44,42 @@ def of_options(
     files: Files = {}
     # Several bridges may have to do with one file.
     held = {path: text for path, text in there.items() if natives.is_native(path)}
+    keeper = natives.keeper() if spec.boot_folder == "bridge" else None
     for entry in entries:
         want = spec.parse(entry)
         path = path_of(spec.boot_folder, want.boot_places(), "sh")
         old = [other for other in there if folder_of(other) == spec.boot_folder and shares_place(path, other)]
         native = natives.without(want.name, held) if want.kind == "bridge" and not want.netns else {}
-        files.update({**dict.fromkeys(old), **native})
+        files.update(dict.fromkeys(old))
         if want.state == "present":
             before = [_note(_OPTIONS, there[other]) for other in old]
             options = spec.with_earlier(entry, before[0] or {}) if before else dict(entry)
             made = spec.parse(options)
             given = {name: value for name, value in options.items() if value is not None and name not in _STEERING}
-            if made.kind == "bridge" and made.uplink:
-                found = None if made.netns else natives.managed(made.uplink, made.name, held)
-                if found:
-                    native = {**native, **found.uplink_files(made)}
-                files.update({**native, path: _beside_natives(made, given) if found else None})
+            is_hosts = made.kind == "bridge" and not made.netns
+            found = _of_manager(made, natives, keeper, held, native) if is_hosts else None
+            native.update(found or {})
+            if found:
+                files[path] = _beside_natives(made, given)
+            elif getattr(made, "uplink", None):
+                # Nobody that we know keeps it.
+                files[path] = None
             else:
                 files[path] = _of_made(made, given)
+        files.update(native)
         held = {other: text for other, text in {**held, **native}.items() if text is not None}
     return files
+
+
+def _of_manager(
+    made: Any, natives: Natives, keeper: Any, held: Mapping[str, str], gone: Files
+) -> dict[str, str] | None:
+    """The files that have a host network manager make a bridge; ``None`` where none does."""
+    if made.uplink:
+        managed = natives.managed(made.uplink, made.name, held)
+        return managed and managed.uplink_files(made)
+    there = {path: text for path, text in {**held, **gone}.items() if text is not None}
+    return keeper and keeper.bridge_files(made, there)
 
 
 def _beside_natives(made: Any, given: Any) -> str:

@@ -13,7 +13,9 @@ A manager's renderer is a module of this package, which offers:
 ``None`` for one that goes with it.
 
 How a manager configures a NIC is an object of the renderer's own, which offers ``uplink_files(bridge)``: the files, by
-path, that have the manager make that bridge with that NIC as its uplink.
+path, that have the manager make that bridge with that NIC as its uplink. How it makes bridges that have none is one
+that offers ``bridge_files(bridge, there)``, where `there` are our files as they are by then; ``None`` where it cannot
+have that bridge.
 """
 
 from __future__ import annotations
@@ -30,11 +32,13 @@ class Natives:
     """The renderers of all managers, and whom to ask what this host's do.
 
     ``managed`` tells how a NIC is configured, by NIC, the bridge that it is for, and our files that there are;
-    ``None`` when no manager that we know does.
+    ``None`` when no manager that we know does. ``keeper`` tells how bridges without an uplink are made; ``None`` when
+    that is left to us.
     """
 
     renderers: tuple[Any, ...]
     managed: Callable[[str, str, Mapping[str, str]], Any]
+    keeper: Callable[[], Any]
 
     def is_native(self, path: str) -> bool:
         return any(renderer.is_native(path) for renderer in self.renderers)

@@ -17,6 +17,7 @@ TREES = (
     ("/etc/systemd/network", "*"),
     ("/run/systemd/network", "*"),
     ("/etc/network", "*"),
+    ("/run/network", "*"),
     ("/etc/netplan", "*"),
     ("/etc/NetworkManager/system-connections", "*"),
     ("/etc/NetworkManager/conf.d", "*"),

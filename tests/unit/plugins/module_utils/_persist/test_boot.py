@@ -53,7 +53,7 @@ def files(
 ) -> dict[str, str | None]:
     """`managed`: how networkd configures each NIC."""
     entries = [entry(spec, **one) for one in given]
-    natives = Natives((networkd,), lambda _nic, _bridge, _there: managed)
+    natives = Natives((networkd,), lambda _nic, _bridge, _there: managed, lambda: None)
     found = boot.wanted(spec, entries, {}, None, dict(there), purge, natives)
     return {path.replace(f"{FOLDER}/", ""): text for path, text in found.items()}
 
