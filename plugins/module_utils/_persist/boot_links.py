@@ -95,10 +95,11 @@ def noted_resource(spec: type[Resource], text: str) -> Any:
     return None if options is None else spec.parse(_entry(spec, options))
 
 
-def as_noted(spec: type[Resource], text: str) -> str:
-    """What a file would be that makes the same, of a thing without an uplink."""
+def is_as_noted(spec: type[Resource], text: str) -> bool:
+    """Whether a file is what it says that it makes, beside what a host network manager makes or alone."""
     options = _note(_OPTIONS, text)
-    return _of_made(spec.parse(_entry(spec, options)), options)
+    made = spec.parse(_entry(spec, options))
+    return text == _of_made(made, options) or (made.kind == "bridge" and text == _beside_natives(made, options))
 
 
 def _entry(spec: type[Resource], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,4 +127,4 @@ def _was_edited(spec: type[Resource], before: Any, settled: bool) -> bool:
         return settled
     if made is None:
         return settled
-    return not getattr(made, "uplink", None) and boot_links.as_noted(spec, before.text) != before.text
+    return not getattr(made, "uplink", None) and not boot_links.is_as_noted(spec, before.text)
