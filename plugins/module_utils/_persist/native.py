@@ -38,7 +38,7 @@ class Natives:
 
     renderers: tuple[Any, ...]
     managed: Callable[[str, str, Mapping[str, str]], Any]
-    keeper: Callable[[], Any]
+    keeper: Callable[[], Any] = lambda: None
 
     def is_native(self, path: str) -> bool:
         return any(renderer.is_native(path) for renderer in self.renderers)
