@@ -46,7 +46,7 @@ def _subnets(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def inventory_problems(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], fleet: str) -> list[str]:
     """See the documentation in inventory_problems.yml."""
-    kinds = ("networks", "guests")
+    kinds = ("networks", "guests", "libvirt_networks")
     hosts = {name: {kind: hostvars[name].get(f"virtnet_{kind}") for kind in kinds} for name in names}
     return plainly(inventory.problems, hosts, fleet)
 

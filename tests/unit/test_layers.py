@@ -32,6 +32,7 @@ PURE = frozenset(
             "netaddr",
         ),
         *("operator", "posixpath", "re", "shlex", "stat", "string", "struct", "textwrap", "types", "typing", "uuid"),
+        "xml.etree",
     ]
 )
 # Built-in functions that reach beyond the program.

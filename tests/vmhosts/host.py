@@ -18,6 +18,9 @@ from tests.promises.networks import Network, read
 from tests.sandbox import snapshot
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+#: What a host is compared by, and of it the files of the collection's own that are gone with the next boot.
+SUBJECTS = ("links", "routes", "rules", "namespaces", "nftables", "iptables", "sysctls", "users", "files")
+LOCK = ("/run/virtnet", "/run/virtnet/lock")
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 
 
@@ -43,10 +46,14 @@ class VmHost:
     def in_guests(self, commands: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[int, str]]:
         """Run commands in guests, at once: the exit status and output of each."""
         config = [{"name": guest, "argv": list(argv)} for guest, argv in commands]
-        given = json.dumps({"config": config, "timeout": 180})
-        result = self._host.ansible("virtnet.qemu.guest_exec", given, check=False)
-        assert "results" in result, result
+        result = self.module("virtnet.qemu.guest_exec", {"config": config, "timeout": 180})
         return [(one["rc"], one["stdout"]) for one in result["results"]]
+
+    def module(self, name: str, options: dict[str, Any], check: bool = False) -> dict[str, Any]:
+        """The result of a module of ours that worked."""
+        result = self._host.ansible(name, json.dumps(options), check=check)
+        assert "commands" in result or "results" in result, result
+        return result
 
     def snapshot(self) -> dict[str, Any]:
         source = Path(snapshot.__file__).read_text(encoding="utf-8")

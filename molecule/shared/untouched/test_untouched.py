@@ -4,9 +4,7 @@
 
 """The host is as it was before anything was done."""
 
-#: Of the collection's own; gone with the next boot.
-LOCK = ("/run/virtnet", "/run/virtnet/lock")
-SUBJECTS = ("links", "routes", "rules", "namespaces", "nftables", "iptables", "sysctls", "users", "files")
+from tests.vmhosts.host import LOCK, SUBJECTS
 
 
 def test_the_host_is_as_before(vm_host):

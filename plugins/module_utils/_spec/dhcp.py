@@ -116,9 +116,9 @@ def _range(entry: dict[str, Any], addresses: tuple[str, ...]) -> Range:
         raise SpecError(f"ranges: 'mode: {mode}' hands out no addresses, so {start} may have no 'end'")
     if end and (ip_version(end) != version or _number(end) < _number(start)):
         raise SpecError(f"ranges: {end} is not after {start}; give the first address as 'start' and the last as 'end'")
-    subnet = None if entry["constructor"] else _subnet_of("ranges", start, addresses)
+    subnet = None if entry["constructor"] else subnet_of("ranges", start, addresses)
     if subnet and end:
-        if _subnet_of("ranges", end, addresses) != subnet:
+        if subnet_of("ranges", end, addresses) != subnet:
             raise SpecError(f"ranges: {start} and {end} are not in one subnet; a range has to be")
         for edge in (start, end):
             _refuse_edge("ranges", edge, subnet)
@@ -149,7 +149,7 @@ def _reservation(entry: dict[str, Any], addresses: tuple[str, ...]) -> Reservati
     if where is None and name is None:
         raise SpecError(f"reservations: '{mac}' has neither 'address' nor 'hostname'; give one of them")
     if where is not None:
-        _refuse_edge("reservations", where, _subnet_of("reservations", where, addresses))
+        _refuse_edge("reservations", where, subnet_of("reservations", where, addresses))
         if where in [own.partition("/")[0] for own in addresses]:
             raise SpecError(f"reservations: {where} is the host's own address; choose another")
     return Reservation(mac, where, name)
@@ -211,7 +211,7 @@ def _lease_time(value: str | None) -> str | None:
     return f"{match[1]}{match[2].replace('s', '')}"
 
 
-def _subnet_of(option: str, value: str, addresses: tuple[str, ...]) -> str:
+def subnet_of(option: str, value: str, addresses: tuple[str, ...]) -> str:
     import netaddr
 
     for own in addresses:

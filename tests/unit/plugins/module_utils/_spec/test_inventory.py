@@ -12,8 +12,12 @@ LAB = {"name": "lab", "model": "nat", "subnet": "192.168.4.0/24"}
 MAC = "52:54:00:00:00:01"
 
 
-def host(*nics, networks=(LAB,)):
-    return {"networks": list(networks), "guests": [{"name": "web1", "nics": list(nics)}]}
+def host(*nics, networks=(LAB,), libvirts=()):
+    return {
+        "networks": list(networks),
+        "libvirt_networks": list(libvirts),
+        "guests": [{"name": "web1", "nics": list(nics)}],
+    }
 
 
 def test_hosts_with_the_same_networks_and_guests_and_hosts_with_none():
@@ -30,6 +34,11 @@ def test_devices_of_the_same_name_on_two_hosts():
     assert problems({"hv1": with_devices("04:00.0", "enp5s0"), "hv2": with_devices("04:00.0")}, "fleet") == []
 
 
+def test_a_nic_may_be_on_a_network_of_libvirts():
+    libvirts = [{"name": "default"}, {"name": "lan", "mode": "bridge", "bridge": "br-lab"}]
+    assert problems({"hv1": host({"network": "default"}, libvirts=libvirts)}, "fleet") == []
+
+
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
@@ -42,6 +51,8 @@ def test_devices_of_the_same_name_on_two_hosts():
         (host({"mac": MAC}, {"mac": MAC}), ["host 'hv1'", MAC]),
         (host(networks=[LAB, {**LAB, "name": "two"}]), ["host 'hv1'", "overlaps"]),
         (host(networks=[{**LAB, "name": "a-rather-long-name"}]), ["host 'hv1'", "15 bytes"]),
+        (host(libvirts=[{"name": "lab"}]), ["host 'hv1'", "'lab' is in virtnet_networks too"]),
+        (host(libvirts=[{"name": "x", "bridge": "br-lab"}]), ["host 'hv1'", "bridge 'br-lab'"]),
         ({"networks": [{"model": "nat"}], "guests": [{"nics": []}]}, ["host 'hv1'", "no 'name'"]),
     ],
 )
