@@ -157,6 +157,14 @@ after:
   returned: success
   type: list
   elements: dict
+repaired:
+  description:
+    - What had been changed by hand since an earlier run, and was put right; in check mode what would be.
+    - See the collection's docs/drift.md for what is known of earlier runs. A warning says the same.
+  returned: success
+  type: list
+  elements: str
+  sample: ["sriov enp5s0: count was 0"]
 """
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.sriov import Sriov

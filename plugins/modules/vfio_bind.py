@@ -125,6 +125,14 @@ after:
       name: '52:54:00:aa:01:01'
       override: vfio-pci
       persistent: true
+repaired:
+  description:
+    - What had been changed by hand since an earlier run, and was put right; in check mode what would be.
+    - See the collection's docs/drift.md for what is known of earlier runs. A warning says the same.
+  returned: success
+  type: list
+  elements: str
+  sample: ["vfio_binding 0000:04:00.0: driver was e1000e"]
 """
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.vfio import VfioBinding

@@ -120,6 +120,9 @@ class Sriov(Resource):
     def key(self) -> str:
         return self.name
 
+    def recorded(self, after: Sriov | None) -> Sriov | None:
+        return replace(self, count=self.record.count) if self.record and self.record.boot else None
+
     @classmethod
     def owned_keys(cls, world: SriovWorld) -> list[str]:
         return [record.name for record in world.records]

@@ -134,6 +134,9 @@ class VfioBinding(Resource):
         world.check_unused(have)
         return have.released(have.record.driver if have.record else world.own_driver(have.address))
 
+    def recorded(self, after: VfioBinding | None) -> VfioBinding | None:
+        return replace(self, driver=VFIO) if self.record else None
+
     def released(self, driver: str | None) -> VfioBinding:
         """It with its own driver again."""
         return replace(self, driver=driver if self.driver == VFIO else self.driver, override=None, record=None)

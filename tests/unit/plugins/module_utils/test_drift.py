@@ -27,11 +27,14 @@ from ansible_collections.virtnet.qemu.plugins.module_utils._spec.extra_address i
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.kernel_module import KernelModule
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.nat_table import NatTable
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.netns import Netns
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.pci import Identity
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.ruleset import Ruleset
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.sriov import Record as SriovRecord, Sriov
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.sysctl import Entry, Sysctl
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.table import RuleWorld
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.tap import Tap
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.veth import Veth
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.vfio import Record as VfioRecord, VfioBinding
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.world import Route, World
 
 from .kernel import LOOPBACK, Kernel
@@ -269,6 +272,17 @@ def test_a_kernel_module_is_told():
     after = KernelModule("tun", "loaded", at_boot=True)
     assert told(replace(after, status="loadable"), after) == ["kernel module tun: was not loaded"]
     assert told(KernelModule("tun", "loadable"), after) == []
+
+
+def test_pci_devices_are_told():
+    identity = Identity("0000:04:00.0")
+    bound = VfioBinding("0000:04:00.0", driver="vfio-pci", record=VfioRecord("0000:04:00.0", identity, "e1000e", True))
+    assert told(replace(bound, driver="e1000e"), bound) == ["vfio_binding 0000:04:00.0: driver was e1000e"]
+    assert told(replace(bound, driver="e1000e", record=None), bound) == []
+    record = SriovRecord("enp5s0", identity, up=True, autoprobe=True, boot=True, count=2)
+    some = Sriov("enp5s0", count=2, record=record)
+    assert told(replace(some, count=0), some) == ["sriov enp5s0: count was 0"]
+    assert told(replace(some, count=2), replace(some, count=4)) == []
 
 
 CONFIG = config_file("lab")
