@@ -232,6 +232,8 @@ def _sysctl(path: str, value: str) -> None:
 
 def _put(path: str, entry: dict[str, Any]) -> None:
     if "link" in entry:
+        # Who disables a unit removes the folder of its links too.
+        files.make_directory(Path(path).parent)
         files.link(Path(path), entry["link"])
     elif "text" in entry:
         files.replace(Path(path), base64.b64decode(entry["text"]), entry["mode"], (entry["uid"], entry["gid"]))

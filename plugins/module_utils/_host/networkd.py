@@ -41,7 +41,7 @@ class Networkd(Manager):
 
     def managed(self, nic: str, bridge: str, there: Mapping[str, str]) -> Managed | None:
         index = files.read(_CLASS / nic / "ifindex")
-        if index is None or attempt(["systemctl", "is-active", "--quiet", "systemd-networkd.service"]).code:
+        if index is None or not _runs():
             return None
         state = _state(nic)
         known, iaid = networkd.origin_of(there[path] for path in networkd.files_of(bridge, there))
@@ -85,7 +85,9 @@ class Networkd(Manager):
         self.reload({})
 
     def told(self, saved: Any) -> None:
-        _reload()
+        # There are files for udev too, also where another manager has the host.
+        if _runs():
+            _reload()
 
     def at_work(self) -> bool:
         """Whether it is still busy with an interface of this host that has a carrier; on others it waits for one."""
@@ -97,6 +99,10 @@ class Networkd(Manager):
         )
 
 
+def _runs() -> bool:
+    return attempt(["systemctl", "is-active", "--quiet", "systemd-networkd.service"]).code == 0
+
+
 def _gone(edits: Edits) -> list[str]:
     return [before for before, after in edits.values() if before is not None and after is None]
 
@@ -104,8 +110,7 @@ def _gone(edits: Edits) -> list[str]:
 def _reload() -> None:
     # networkctl needs D-Bus, which a small host may not have.
     if attempt(["networkctl", "reload"]).code:
-        # Not one that does not run: then another manager has the host.
-        run(["systemctl", "try-restart", "systemd-networkd.service"])
+        run(["systemctl", "restart", "systemd-networkd.service"])
 
 
 def _leave() -> bool:
