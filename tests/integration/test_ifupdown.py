@@ -190,10 +190,12 @@ def dhcpcds(host: SystemdHost) -> set[str]:
 def test_files_of_others_are_left_as_they_are_but_for_the_nics_lines(play: Player, host, lan):
     own = STATIC.partition("iface uplink0")
     configure(host, APART, **{"own.d/nic": "iface uplink0" + own[2], "own.d/not.read": "iface uplink0 inet dhcp\n"})
+    host.path(f"{TOP}/own.d/nic").chmod(0o600)
     without, files = picture(host), filed(host)
     made, again = play(host, [bridge(uplink="uplink0")] * 2)
     assert made.changed and not again.changed
     assert "virtnet" not in host.path(f"{TOP}/own.d/not.read").read_text()
+    assert [host.path(path).stat().st_mode & 0o777 for path in (OURS, f"{TOP}/own.d/nic")] == [0o600] * 2
     before = picture(host)
     reboot(host)
     assert failed_units(host) == "" and picture(host) == before

@@ -13,7 +13,7 @@ import os
 import re
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from . import files, process
@@ -30,8 +30,11 @@ _PATIENCE_FOR_END = 5
 _PATIENCE_FOR_LEASE = 90
 
 
-def runs(name: str) -> bool:
-    return bool(_pids(name))
+def served(names: Iterable[str]) -> list[str]:
+    """Those of the interfaces that have a client."""
+    names = list(dict.fromkeys(names))
+    known = {name for _pid, _program, argv in _by_arguments() for name in argv}
+    return [name for name in names if name in known or _dhcpcds(name)]
 
 
 def stop(name: str) -> None:
@@ -70,7 +73,7 @@ def _descendants(pid: int) -> list[int]:
 
 def start(name: str) -> list[str]:
     """What ifupdown types for an interface that has its address by DHCP, and for others nothing; returns the lines."""
-    if runs(name):
+    if served([name]):
         return []
     said = attempt(["ifup", "--no-act", "--force", "--verbose", name])
     lines = [line.strip() for line in f"{said.output}\n{said.errors}".splitlines() if _LINE.match(line)]
@@ -104,20 +107,22 @@ def forget(name: str) -> None:
 
 def _pids(name: str) -> dict[int, str]:
     """The program of each client of an interface, by its process."""
-    found = dict(_by_arguments(name))
-    for suffix in ("", "-4", "-6"):
-        text = (files.read(_DHCPCD_RUNS / f"{name}{suffix}.pid") or "").strip()
-        if text.isdigit() and _argv(text)[0].startswith("dhcpcd") and process.in_netns(int(text), None):
-            found[int(text)] = "dhcpcd"
-    return found
+    return {**{pid: program for pid, program, argv in _by_arguments() if name in argv}, **_dhcpcds(name)}
 
 
-def _by_arguments(name: str) -> Iterator[tuple[int, str]]:
+def _dhcpcds(name: str) -> dict[int, str]:
+    """dhcpcd has other words where its arguments were."""
+    texts = [(files.read(_DHCPCD_RUNS / f"{name}{suffix}.pid") or "").strip() for suffix in ("", "-4", "-6")]
+    found = [text for text in texts if text.isdigit() and _argv(text)[0].startswith("dhcpcd")]
+    return {int(text): "dhcpcd" for text in found if process.in_netns(int(text), None)}
+
+
+def _by_arguments() -> Iterator[tuple[int, str, list[str]]]:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         argv = _argv(pid)
         program = argv[0].rpartition("/")[2]
-        if program in _PROGRAMS and name in argv[1:] and process.in_netns(int(pid), None):
-            yield int(pid), program
+        if program in _PROGRAMS and process.in_netns(int(pid), None):
+            yield int(pid), program, argv[1:]
 
 
 def _argv(pid: str) -> list[str]:

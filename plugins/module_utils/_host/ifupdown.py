@@ -33,6 +33,11 @@ class Ifupdown(Manager):
     files = ifupdown
     folders = (ifupdown.TOP,)
 
+    def mode(self, path: str) -> int:
+        """What only root may read must not be read by others in another file."""
+        hidden = any(not Path(other).stat().st_mode & 0o004 for other in _tree())
+        return 0o600 if hidden else 0o644
+
     def observe(self) -> dict[str, str]:
         return {path: text for path, text in _tree().items() if ifupdown.has_ours(path, text)}
 
@@ -65,8 +70,7 @@ class Ifupdown(Manager):
 
     def hold(self, edits: Edits) -> None:
         """End the DHCP clients of interfaces whose addresses move. They release nothing, and take nothing along."""
-        names = dict.fromkeys(name for pair in _moves(edits) for name in pair)
-        running = [name for name in names if dhcp.runs(name)]
+        running = dhcp.served(name for pair in _moves(edits) for name in pair)
         if running:
             _hold({*_held(), *running})
         for name in running:
@@ -103,12 +107,12 @@ class Ifupdown(Manager):
 
     def saved(self) -> list[str]:
         """The interfaces that have a DHCP client of ifupdown's."""
-        return [name for name in ifstate.read() if dhcp.runs(name)]
+        return dhcp.served(ifstate.read())
 
     def told(self, saved: Any) -> None:
-        for path in _CLASS.iterdir():
-            if path.name not in (saved or ()) and dhcp.runs(path.name):
-                dhcp.stop(path.name)
+        for name in dhcp.served(path.name for path in _CLASS.iterdir()):
+            if name not in (saved or ()):
+                dhcp.stop(name)
 
     def brought_back(self, saved: Any) -> list[str]:
         files.remove(_HELD)
