@@ -72,6 +72,15 @@ def test_what_nobody_confirms_is_taken_back(play: Player, host: SystemdHost, lan
     assert clients(host) == served
 
 
+def test_a_host_without_dbus_restores_itself_at_once(play: Player, host: SystemdHost, lan: LanHost):
+    configure(host, DHCP)
+    before, files, up = picture(host), filed(host), state(host)
+    *_made, back = play(host, [checkpoint("armed"), change("bridge"), checkpoint("restored")])
+    assert back.changed and problems(back["restored"]) == NO_PROBLEM
+    assert_same(before, picture(host))
+    assert (filed(host), state(host), clients(host)) == (files, up, ["uplink0"])
+
+
 @pytest.mark.parametrize("what", MADE)
 def test_a_reboot_while_it_is_armed_comes_up_in_the_old_state(play: Player, host: SystemdHost, lan: LanHost, what: str):
     configure(host, DHCP)

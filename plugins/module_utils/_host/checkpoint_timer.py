@@ -56,6 +56,9 @@ class SystemdTimer:
         """Returns when the host has restored itself; it does so even if nobody is there any more to see it."""
         unit = f"--unit={units.UNIT}-now"
         attempt(["systemd-run", "--quiet", "--wait", "--collect", unit, "--", *self._argv, "timeout"], timeout=_RESTORE)
+        if store.pending():
+            # It waits by D-Bus, which a small host may not have; the timer's own service needs none.
+            attempt(["systemctl", "start", units.SERVICE], timeout=_RESTORE)
         attempt(["systemctl", "stop", units.TIMER])
 
 
