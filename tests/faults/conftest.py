@@ -53,11 +53,6 @@ class Whole:
             self.new = host.state()
             self.left_over = host.left_over()
 
-    @property
-    def confirmed(self) -> int:
-        """The step that keeps the new state."""
-        return next(step.number for step in self.steps if step.what.endswith("/confirmed.json"))
-
 
 WHOLE = pytest.StashKey[dict[str, Whole]]()
 #: What is tried of a run and of a restore.

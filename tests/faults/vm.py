@@ -26,7 +26,7 @@ HOSTS = PROJECT / "molecule/hosts"
 SITE = PROJECT / "molecule/shared/converge.yml"
 TOOLS = Path(sys.executable).parent
 #: Seconds that an emulated host may take, on a busy machine, to boot; and to come to rest when it can be reached.
-BOOT = 400
+BOOT = 900
 REST = 90
 #: And for any look at it.
 LOOKED = 300

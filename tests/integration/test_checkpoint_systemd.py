@@ -116,6 +116,17 @@ def test_a_lease_comes_back(play: Player, host: SystemdHost, lan: LanHost, wrong
     host.run(["ping", "-c1", "-W5", lan.ADDRESS])
 
 
+def test_a_systemd_that_does_not_answer_stops_nothing_else(play: Player, host: SystemdHost, lan: LanHost):
+    """As on a machine that is slow and busy with its boot."""
+    before, filed = picture(host), files(host)
+    made = "ip link add br0 type bridge; echo '[Service]' > /etc/systemd/system/virtnet-x.service"
+    play(host, [checkpoint("armed", timeout=15), shell(f"{made}; mv /usr/bin/systemctl /usr/bin/away")])
+    failed, differs = problems(await_restore(host))
+    assert [line for line in failed if line.startswith("systemd: ")] and differs == []
+    assert_same(before, picture(host))
+    assert files(host) == filed and not host.path("/etc/systemd/system/virtnet-x.service").exists()
+
+
 def test_a_good_change_is_confirmed(play: Player, host: SystemdHost, lan: LanHost):
     bridge = {"virtnet.qemu.bridge": {"name": "br-lan", "uplink": "uplink0"}}
     tasks = [checkpoint("armed"), bridge, checkpoint("confirmed", probe=["ping", "-c1", "-W5", lan.ADDRESS])]

@@ -33,6 +33,8 @@ from .supervisor import booted
 #: Seconds. Whoever has the host's lock may hang, and so may any program.
 _PATIENCE_FOR_LOCK = 5
 _PATIENCE_FOR_STEP = 15
+#: A slow machine that boots took more than 15 for it.
+_PATIENCE_FOR_SYSTEMD = 60
 #: A NIC that was a port stays at work for networkd, though all is done (seen with systemd 252).
 _PATIENCE_FOR_MANAGER = 3
 #: What one step undoes of another's work is put back in the next round.
@@ -91,7 +93,13 @@ def _leave_boot_unit() -> None:
         with suppress(HostError):
             files.remove(path)
     if booted():
-        attempt(["systemctl", "daemon-reload"], timeout=_PATIENCE_FOR_STEP)
+        # The host is restored whatever comes of it.
+        with suppress(HostError):
+            _reload_units()
+
+
+def _reload_units() -> None:
+    attempt(["systemctl", "daemon-reload"], timeout=_PATIENCE_FOR_SYSTEMD)
 
 
 class Restore:
@@ -142,7 +150,7 @@ class Restore:
         if not self._systemd:
             return
         if checkpoint_files.touched(steps, str(_UNITS)):
-            attempt(["systemctl", "daemon-reload"], timeout=_PATIENCE_FOR_STEP)
+            self._try("systemd", _reload_units)
             if self._at_boot:
                 self._start_at_boot(wanted)
         if not self._at_boot:

@@ -32,7 +32,7 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 ExecStart={shlex.join(argv)}
-TimeoutStartSec=60
+TimeoutStartSec=300
 
 [Install]
 WantedBy=multi-user.target

@@ -10,6 +10,7 @@ changes something, a program that is started. Python imports this file by itself
     log     gets a line for each step that is about to be made
     stop    'kill N': the program is killed before step N
             'hold N OUT IN': before step N it writes a line to OUT and waits for a byte from IN; N is 0 for all of them
+    held    the process that waits, or did last
 """
 
 import os
@@ -118,6 +119,8 @@ def interrupt(how, what, ways):
         os.kill(os.getpid(), 9)
     elif how == "hold":
         out, back = ways
+        with open(f"{FOLDER}/held", "w", encoding="ascii") as held:
+            held.write(str(os.getpid()))
         # One that is both, such as a virtual machine's port, is to be open all the time.
         with open(out, "r+b" if out == back else "wb", buffering=0) as said:
             said.write(f"{what}\n".encode())
