@@ -31,7 +31,7 @@ ORDER = ("nat", "virtual_router", "isolated", "bridged", "routed", "user", *FOR_
 #: Run when they are named: the scenario, and the host network manager of its hosts.
 NAMED = {
     **{f"models-{manager}": ("models", manager) for manager in ("networkd", "networkmanager", "ifupdown")},
-    **{name: (name, "networkd") for name in ("lockout", "power_cut", "libvirt")},
+    **{name: (name, "networkd") for name in ("lockout", "power_cut", "libvirt", "passthrough")},
 }
 #: What molecule does in a scenario, in the order of test_sequence, and the column of each.
 STEPS = (

@@ -59,7 +59,12 @@ def _json(host: Machine, *argv: str) -> list[Any]:
 
 
 def _links(host: Machine, *prefix: str) -> list[Any]:
-    return _sorted(prune(_json(host, *prefix, "ip", "-d", "-j", "addr"), VOLATILE_LINK))
+    found = prune(_json(host, *prefix, "ip", "-d", "-j", "addr"), VOLATILE_LINK)
+    for link in found:
+        if "UP" not in link["flags"]:
+            # What it has depends on whether it was ever up.
+            link.pop("qdisc", None)
+    return _sorted(found)
 
 
 def _routes(host: Machine, family: str) -> list[Any]:

@@ -16,10 +16,14 @@ from tests.sandbox.initprocess import SandboxError
 from .image import built
 from .lan import VmLan
 
+#: The folders of guests: one that boots fast, and one with drivers for real NICs.
+GUESTS = ("micro", "micro-nics")
+
 
 def up(arguments: argparse.Namespace) -> None:
     lan = VmLan(arguments.images.parent / "packages")
-    disk = built(arguments.images / "vmhosts", arguments.suite, arguments.images / "micro")
+    guests = [arguments.images / name for name in GUESTS]
+    disk = built(arguments.images / "vmhosts", arguments.suite, guests)
     if not lan.running:
         lan.start()
         print("started")
@@ -41,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("up", help="build a disk if need be, start the LAN; prints the disk's folder")
-    command.add_argument("images", type=Path, help="folder with the micro guest, and where the disk is kept")
+    command.add_argument("images", type=Path, help="folder with the micro guests, and where the disk is kept")
     command.add_argument("suite", help="of Debian, as trixie")
     command.set_defaults(call=up)
 

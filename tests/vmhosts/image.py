@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,24 +24,25 @@ UNREAD = ("doc", "man", "info", "locale")
 SIZE = "4G"
 
 
-def built(folder: Path, suite: str, guest: Path) -> Path:
+def built(folder: Path, suite: str, guests: Sequence[Path]) -> Path:
     """The folder with disk.img, vmlinuz and initrd.img of a Debian suite; built unless they are those of our files.
 
     :param folder: where all of them are kept
-    :param guest: folder with the micro guest that goes into the disk
+    :param guests: folders with the micro guests that go into the disk, among the host's images
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f"{suite}-{_key(suite, guest)}"
+    made = folder / f"{suite}-{_key(suite, guests)}"
     with _locked(folder / f"{suite}.lock"):
         if not made.exists():
             print(f"building a VM host's disk of Debian {suite} ...", flush=True)
-            _build(suite, made, guest)
+            _build(suite, made, guests)
     return made
 
 
-def _key(suite: str, guest: Path) -> str:
+def _key(suite: str, guests: Sequence[Path]) -> str:
     content = hashlib.sha256(f"{suite} {SIZE}".encode())
-    for path in (*sorted(FILES.iterdir()), *MANAGED.glob("*.py"), Path(__file__), *sorted(guest.iterdir())):
+    images = [path for guest in guests for path in sorted(guest.iterdir())]
+    for path in (*sorted(FILES.iterdir()), *MANAGED.glob("*.py"), Path(__file__), *images):
         content.update(path.read_bytes())
     return content.hexdigest()[:12]
 
@@ -53,7 +54,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(suite: str, made: Path, guest: Path) -> None:
+def _build(suite: str, made: Path, guests: Sequence[Path]) -> None:
     with tempfile.TemporaryDirectory(dir=made.parent) as work:
         root, ready, wheels = Path(work, "root"), Path(work, "ready"), Path(work, "wheels")
         ready.mkdir()
@@ -63,7 +64,8 @@ def _build(suite: str, made: Path, guest: Path) -> None:
         for name in ("vmlinuz", "initrd.img"):
             (newest,) = (root / "boot").glob(f"{name}-*")
             shutil.copyfile(newest, ready / name)
-        shutil.copytree(guest, root / "var/lib/virtnet/images/micro")
+        for guest in guests:
+            shutil.copytree(guest, root / "var/lib/virtnet/images" / guest.name)
         shutil.copytree(MANAGED, root / "usr/local/lib/managed", ignore=shutil.ignore_patterns("__pycache__"))
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(root), str(ready / "disk.img"), SIZE], check=True)
         os.rename(ready, made)

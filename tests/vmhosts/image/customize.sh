@@ -39,6 +39,9 @@ for unit in systemd-networkd-wait-online dnsmasq nftables apt-daily.timer apt-da
     chroot "$root" systemctl --quiet disable "$unit" 2> /dev/null || true
 done
 
+# NICs that nobody configures are left down.
+printf '[main]\nno-auto-default=*\n' > "$root/etc/NetworkManager/conf.d/vmhost.conf"
+
 mkdir "$root/usr/local/share/wheels"
 cp "$wheels"/* "$root/usr/local/share/wheels/"
 printf '[global]\nno-index = true\nfind-links = /usr/local/share/wheels\n' > "$root/etc/pip.conf"
