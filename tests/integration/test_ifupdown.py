@@ -206,6 +206,9 @@ def test_files_of_others_are_left_as_they_are_but_for_the_nics_lines(play: Playe
     assert followed.commands == [f"write {OURS}"] and not again.changed
     play(host, [bridge(uplink="")])
     assert filed(host).keys() == {*files, "interfaces.d/virtnet-br-lan"}
+    reboot(host)
+    assert picture(host)["links"]["br-lan"]["ifalias"] == "virtnet.qemu"
+    assert not play(host, [bridge()])[0].changed
     play(host, [bridge(state="absent")])
     changed = {name for name, text in filed(host).items() if text != files.get(name)}
     assert changed == {"own.d/nic"} and nic.read_text().endswith("dad-attempts 0\n# and more\n")

@@ -84,7 +84,7 @@ def _of_manager(
 
 def _beside_natives(made: Any, given: Any) -> str:
     """The manager makes the bridge; what it has no words for comes as soon as it did."""
-    marked = ip.set_alias(*made.key, uplink_tag.write(made.uplink, made.addresses))
+    marked = ip.set_alias(*made.key, uplink_tag.write(made.uplink or None, made.addresses))
     _soon, ports = _parted(made.steps(None, made))
     return _text(_OPTIONS, given, [], [], [marked, *ports])
 

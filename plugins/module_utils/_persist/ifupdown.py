@@ -289,6 +289,7 @@ def _device(bridge: Bridge, mac: str | None) -> list[Option]:
     ports = [("bridge_ports", bridge.uplink or "none")]
     if bridge.uplink:
         ports.append(("bridge_waitport", f"{_PATIENCE} {bridge.uplink}"))
+    alias = uplink_tag.write(bridge.uplink or None, bridge.addresses)
     # Without STP its ports forward at once; without an uplink there is none yet.
     waits = bridge.stp and bridge.uplink
     options = (
@@ -299,7 +300,7 @@ def _device(bridge: Bridge, mac: str | None) -> list[Option]:
         ("bridge_vlan_aware", _word(bridge.vlan_filtering, "yes", "no")),
         ("bridge_maxwait", None if waits else 0),
         ("up", bridge.mtu and f"ip link set dev $IFACE mtu {bridge.mtu}"),
-        ("up", f"ip link set dev $IFACE alias {shlex.quote(uplink_tag.write(bridge.uplink, bridge.addresses))}"),
+        ("up", f"ip link set dev $IFACE alias {shlex.quote(alias)}"),
         # A stanza of its own would have the bridge hear no router.
         *(("up", f"ip address replace {a} dev $IFACE nodad") for a in bridge.addresses or () if ip_version(a) == 6),
     )

@@ -16,8 +16,10 @@ from ansible_collections.virtnet.qemu.plugins.module_utils._persist import (
     boot_links,
     boot_path,
     boot_rules,
+    ifupdown,
     networkd,
 )
+from ansible_collections.virtnet.qemu.plugins.module_utils._persist.ifupdown import Keeper
 from ansible_collections.virtnet.qemu.plugins.module_utils._persist.native import Natives
 from ansible_collections.virtnet.qemu.plugins.module_utils._persist.networkd import Managed
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec import nat_iptables, nat_nftables
@@ -168,6 +170,23 @@ def test_a_bridge_with_an_uplink_is_the_managers_and_marked_as_ours():
     ) | files(Bridge, {"name": "br1"})
     # Where no manager that we know configures the NIC there is nothing that could be kept.
     assert set(files(Bridge, {"name": "br0"}, there=there).values()) == {None}
+
+
+def test_a_bridge_that_its_manager_makes_without_an_uplink_is_marked_as_ours():
+    kept = Keeper({ifupdown.MAIN: "auto eth0\n"})
+    given = {"name": "br0", "uplink": "", "addresses": ["10.0.0.1/24"], "ports": ["eth1"]}
+    natives = Natives((networkd, ifupdown), lambda _nic, _bridge, _there: None, lambda: kept)
+    found = boot.wanted(Bridge, [entry(Bridge, **given)], {}, None, {}, False, natives)
+    assert found[f"{FOLDER}/bridge/br0.sh"].splitlines()[2:] == [
+        boot_links.LATE,
+        "ip link set dev br0 alias virtnet.qemu",
+        "ip link set dev eth1 master br0 up",
+    ]
+    assert boot_links.is_as_noted(Bridge, found[f"{FOLDER}/bridge/br0.sh"])
+    assert set(found) == {f"{FOLDER}/bridge/br0.sh", ifupdown.MAIN, ifupdown.path_of("br0")}
+    there = {path: text for path, text in found.items() if text is not None}
+    purged = boot.wanted(Bridge, [], {}, None, there, True, natives)
+    assert purged == {**dict.fromkeys(there), ifupdown.MAIN: "auto eth0\n"}
 
 
 def test_addresses_are_known_for_ours_after_a_boot():

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -93,6 +95,8 @@ iface br-lan inet static
     address 10.0.0.1/24
 """
     }
+    # It had an uplink once.
+    assert keeper.bridge_files(replace(bridge, uplink=""), {}) == keeper.bridge_files(bridge, {})
     # Nothing includes it; another one of ours may have seen to that.
     first = Keeper({MAIN: ""}).bridge_files(bridge, {})
     assert set(first) == {MAIN, OURS}
