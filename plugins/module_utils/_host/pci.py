@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from .._spec.pci import Identity, Interface, PciBus, PciDevice, serial_in
+from .._spec.pci import Identity, Interface, PciBus, PciDevice, is_slot, serial_in
 from . import pci_uses
 from .errors import HostError
 
@@ -22,8 +22,8 @@ GROUPS = SYS / "kernel/iommu_groups"
 
 def bus(known: Iterable[Identity] = ()) -> PciBus:
     """All devices, and what is remembered of some."""
-    uses = pci_uses.Uses()
-    return PciBus((_device(path, uses) for path in sorted(DEVICES.glob("*"))), known)
+    uses, interfaces = pci_uses.Uses(), _interfaces()
+    return PciBus((_device(path, interfaces, uses) for path in sorted(DEVICES.glob("*"))), known)
 
 
 def iommu() -> bool:
@@ -31,9 +31,10 @@ def iommu() -> bool:
     return GROUPS.is_dir() and any(GROUPS.iterdir())
 
 
-def _device(path: Path, uses: pci_uses.Uses) -> PciDevice:
+def _device(path: Path, found: Mapping[str, list[Path]], uses: pci_uses.Uses) -> PciDevice:
     group = _target(path / "iommu_group")
-    interfaces = tuple(_interface(link) for link in sorted((path / "net").glob("*")))
+    links = {link.name: link for link in [*(path / "net").glob("*"), *found.get(path.name, ())]}
+    interfaces = tuple(_interface(links[name]) for name in sorted(links))
     return PciDevice(
         address=path.name,
         model=":".join(text(path / name).partition("x")[2] for name in ("vendor", "device")),
@@ -73,6 +74,16 @@ def write(path: Path, words: str) -> None:
         path.write_text(words, encoding="ascii")
     except OSError as exc:
         raise HostError(f"{path} does not take '{words.strip()}': {exc.strerror}") from exc
+
+
+def _interfaces() -> dict[str, list[Path]]:
+    """Those behind each device: not all are right below it, as with virtio and USB."""
+    found: dict[str, list[Path]] = {}
+    for link in (SYS / "class/net").glob("*"):
+        places = [part for part in Path(os.path.realpath(link)).parts if is_slot(part)]
+        if places:
+            found.setdefault(places[-1], []).append(link)
+    return found
 
 
 def _config(path: Path) -> bytes:

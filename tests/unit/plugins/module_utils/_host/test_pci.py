@@ -84,6 +84,21 @@ def test_the_nic_of_the_default_route_is_in_use(sys):
     assert device.uses == ("has the interface enp3s0, which the host's default route leads out of",)
 
 
+@pytest.mark.parametrize("below", ["virtio0/net", "usb1/1-1/1-1:1.0/net"])
+def test_an_interface_further_down_is_the_devices_too(sys, below):
+    """Behind a bridge, it is that of the device, not of the bridge."""
+    plug(sys, "0000:00:14.0")
+    device = plug(sys, "0000:03:00.0")
+    (device / below / "enp3s0").mkdir(parents=True)
+    (device / below / "enp3s0/address").write_text("52:54:00:aa:01:01\n")
+    (sys / "class/net").mkdir(parents=True)
+    (sys / "class/net/enp3s0").symlink_to(device / below / "enp3s0")
+    found = pci.bus().devices
+    assert found["0000:03:00.0"].macs == {"52:54:00:aa:01:01"}
+    assert "default route" in found["0000:03:00.0"].uses[0]
+    assert found["0000:00:14.0"].interfaces == ()
+
+
 def test_the_nic_of_a_bridge_is_in_use(sys):
     plug(sys, "0000:04:00.0", net=["enp4s0"])
     (sys / "class/net/enp4s0/upper_br-lan").mkdir(parents=True)
