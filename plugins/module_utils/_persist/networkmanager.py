@@ -197,9 +197,10 @@ def _of_the_host(profile: Profile, flush: bool) -> tuple[dict[str, str], dict[st
     ipv4, ipv6 = ({"method": "auto", **profile.get(name, {})} for name in ("ipv4", "ipv6"))
     if not flush:
         return ipv4, ipv6
-    # It gets its addresses otherwise, but what routers say is heard as before.
-    kept = {name: value for name, value in ipv6.items() if name in ("method", "addr-gen-mode", "token", "ip6-privacy")}
-    return {}, {**kept, "method": "link-local"} if ipv6["method"] in ("manual", "dhcp") else kept
+    # It gets its addresses otherwise. What routers say is left to the kernel: with nothing else to do, NetworkManager
+    # would be busy with the bridge for as long as none says anything.
+    methods = {"manual": "link-local", "link-local": "link-local", "disabled": "disabled"}
+    return {}, {"method": methods.get(ipv6["method"], "ignore")}
 
 
 def _ipv4(bridge: Bridge, managed: Managed, keys: dict[str, str]) -> dict[str, str]:
