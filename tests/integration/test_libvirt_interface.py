@@ -37,9 +37,9 @@ DOMAIN = """\
   </os>
   <features><acpi/></features>
   <devices>
-    <controller type='pci' model='pcie-root-port'/>
-    <controller type='pci' model='pcie-root-port'/>
-    <controller type='pci' model='pcie-root-port'/>
+    <controller type='pci' index='1' model='pcie-root-port'/>
+    <controller type='pci' index='2' model='pcie-root-port'/>
+    <controller type='pci' index='3' model='pcie-root-port'/>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     <serial type='file'><source path='/run/console'/></serial>

@@ -30,8 +30,8 @@ DOMAIN = """\
   <features><acpi/></features>
   <cpu mode='host-passthrough'/>
   <devices>
-    <controller type='pci' model='pcie-root-port'/>
-    <controller type='pci' model='pcie-root-port'/>
+    <controller type='pci' index='1' model='pcie-root-port'/>
+    <controller type='pci' index='2' model='pcie-root-port'/>
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     <serial type='null'/>
