@@ -167,6 +167,23 @@ def test_the_manager_takes_over_alive_and_at_boot_and_lets_go_again(play: Player
     assert picture(host) == without
 
 
+def test_name_servers_go_with_the_addresses(play: Player, host: SystemdHost, lan: LanHost):
+    for folder, words in (("if-up.d", "up $IFACE $IF_DNS_NAMESERVERS"), ("if-down.d", "down $IFACE")):
+        script = host.path(f"{TOP}/{folder}/resolved")
+        script.write_text(f"#!/bin/sh\n[ $IFACE = --all ] || echo {words} >> /run/names\n")
+        script.chmod(0o755)
+    configure(
+        host, f"{HEAD}auto uplink0\niface uplink0 inet static\naddress 192.0.2.10/24\ndns-nameservers 192.0.2.1\n"
+    )
+    told = host.path("/run/names")
+    told.write_text("")
+    play(host, [bridge(uplink="uplink0")])
+    assert told.read_text().splitlines() == ["down uplink0", "up br-lan 192.0.2.1"]
+    told.write_text("")
+    play(host, [absent()])
+    assert told.read_text().splitlines() == ["up uplink0 192.0.2.1"]
+
+
 def test_dhcpcd_goes_on_with_its_lease(play: Player, host: SystemdHost, lan: LanHost):
     host.path("/usr/sbin/dhclient").unlink()
     configure(host, DHCP)

@@ -15,7 +15,7 @@ from typing import Any
 from .._persist import ifupdown
 from .._persist.ifupdown import Keeper, Managed
 from .._persist.interfaces_file import COUNTS, parse
-from . import dhcp_of_ifupdown as dhcp, files, ifstate
+from . import dhcp_of_ifupdown as dhcp, files, ifstate, names_of_ifupdown as names
 from .command import attempt, which
 from .errors import HostError
 from .manager import Edits, Manager
@@ -87,6 +87,9 @@ class Ifupdown(Manager):
             ifstate.write(bridge, bridge if after else None)
         for source, target in _moves(edits):
             dhcp.hand_over(source, target)
+            if (_CLASS / source).exists():
+                names.forget(source)
+            names.tell(target)
             if (_CLASS / source / "bridge").exists() or not (_CLASS / source).exists():
                 dhcp.forget(source)
                 _generate_link_local(target)
@@ -116,6 +119,9 @@ class Ifupdown(Manager):
 
     def brought_back(self, saved: Any) -> list[str]:
         files.remove(_HELD)
+        for name in set(ifstate.read()) - {"lo", *dhcp.served(ifstate.read())}:
+            names.forget(name)
+            names.tell(name)
         return [line for name in saved or () for line in dhcp.start(name)]
 
 
