@@ -319,7 +319,8 @@ def test_the_role_with_a_dhcp_client_of_its_own(play: Player, host: SystemdHost,
     configure(host, DHCP)
     lan_network = {"name": "lan", "model": "bridged", "bridge": "br-lan", "uplink": "uplink0", "dhcp_client": True}
     role = {"ansible.builtin.include_role": {"name": "virtnet.qemu.networks"}}
-    role["vars"] = {"networks_list": [lan_network]}
+    # On a busy machine a minute may not be enough.
+    role["vars"] = {"networks_list": [lan_network], "networks_checkpoint_timeout": 600}
     play(host, [role])
     before = picture(host)
     assert [a for a in before["links"]["br-lan"]["addresses"] if a.startswith("192.0.2.")]
