@@ -63,7 +63,7 @@ class Ifupdown(Manager):
         return Managed(nic, mac, tree)
 
     def keeper(self) -> Keeper | None:
-        if which("ifup") is None or which("brctl") is None or not _WANTED.is_symlink():
+        if which("ifup") is None or which("brctl") is None or not _runs():
             return None
         tree = _others()
         return Keeper(tree) if ifupdown.comes_up_at_boot(tree) else None
@@ -123,6 +123,11 @@ class Ifupdown(Manager):
             names.forget(name)
             names.tell(name)
         return [line for name in saved or () for line in dhcp.start(name)]
+
+
+def _runs() -> bool:
+    """Whether it brings up interfaces at boot."""
+    return _WANTED.is_symlink() or not attempt(["systemctl", "is-active", "--quiet", "networking.service"]).code
 
 
 def _moves(edits: Edits) -> Iterator[tuple[str, str]]:
