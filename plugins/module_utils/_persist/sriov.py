@@ -47,18 +47,27 @@ SCRIPT = (
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 table=@TABLE@
-# Tenths of a second that may be waited for drivers and names of interfaces, all in all.
-patience=300
+# Seconds that may be waited for drivers and names of interfaces, all in all.
+patience=60
 """
     + boot_pci.FUNCTIONS
     + r"""
+# Looked for without another program, and seldom: a host that boots has better things to do.
+await_interface() {
+    until [ -d "$device/net" ]; do
+        [ "$patience" -gt 0 ] || { fail "no driver has made an interface of it"; return 1; }
+        patience=$((patience - 1))
+        sleep 1
+    done
+}
+
 # Until udev has given the interface its name, it may change at any time.
 set_link() {
     # shellcheck disable=SC2086  # the words of ip-link(8)
     until said=$(ip link set dev "$(ls "$device/net")" $1 2>&1); do
         [ "$patience" -gt 0 ] || { fail "$said"; return; }
         patience=$((patience - 1))
-        sleep 0.1
+        sleep 1
     done
 }
 
@@ -78,7 +87,7 @@ while read -r kind rest; do
             address=$1 model=$2 by=$3 serial=$4 count=$5 probes=$6
             shift 10
             name=$1
-            find_device || { device=''; continue; }
+            { find_device && await_interface; } || { device=''; continue; }
             set_link up
             make
             ;;
