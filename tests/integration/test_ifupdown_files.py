@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.sandbox import Sandbox
-from tests.unit.plugins.module_utils._persist.ifupdown_cases import BRIDGES, managed, rendered
+from tests.unit.ifupdown_cases import BRIDGES, managed, rendered
 
 #: What is about packets of the host.
 OF_THE_HOST = re.compile(

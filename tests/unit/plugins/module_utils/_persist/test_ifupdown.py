@@ -15,7 +15,7 @@ from ansible_collections.virtnet.qemu.plugins.module_utils._persist import ifupd
 from ansible_collections.virtnet.qemu.plugins.module_utils._persist.ifupdown import FOLDER, MAIN, Keeper, Managed
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.base import SpecError
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.bridge import Bridge
-from tests.unit.plugins.module_utils._persist.ifupdown_cases import BRIDGES, CASES, MAC, managed, rendered
+from tests.unit.ifupdown_cases import BRIDGES, CASES, MAC, managed, rendered
 
 OURS = f"{FOLDER}/virtnet-br-lan"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ansible_collections.virtnet.qemu.plugins.module_utils._persist.ifupdown import MAIN, Managed
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.bridge import Bridge
 
-CASES = Path(__file__).parent
+CASES = Path(__file__).parent / "plugins/module_utils/_persist/ifupdown_cases"
 MAC = "52:54:00:00:00:01"
 BRIDGES = {
     "static": Bridge("br-lan", uplink="enp3s0"),
