@@ -7,7 +7,7 @@ PYTHON ?= python3
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup site check teardown test test-full lint unit integration quickstart-test molecule faults format clean
+.PHONY: help setup site check teardown test test-full lint unit integration quickstart-test molecule some-faults faults format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,7 +25,7 @@ teardown: setup ## remove all that `make site` made
 	@tools/virtnet quickstart teardown
 
 test: ## all of the following tests, and a table at the end
-	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule
+	@$(PYTHON) -m tools.check lint unit integration some-faults quickstart-test molecule
 
 test-full: ## all of that, Molecule's scenarios on VM hosts of older distributions, and all faults
 	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule molecule-old faults
@@ -44,6 +44,9 @@ quickstart-test: setup ## the quick start, again, with and without check mode, a
 
 molecule: ## all of Molecule's scenarios, on VM hosts, with nested guests and reboots
 	@$(PYTHON) -m tools.check molecule
+
+some-faults: ## a run that bridges the uplink, interrupted at one step of twelve
+	@$(PYTHON) -m tools.check some-faults
 
 faults: ## a run that bridges the uplink, interrupted at every step; reboots with every host network manager
 	@$(PYTHON) -m tools.check faults

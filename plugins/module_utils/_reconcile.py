@@ -18,7 +18,7 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.yaml import yaml_dump
 
-from ._host import boot as boot_host, libraries, managers, supervisor
+from ._host import boot as boot_host, checkpoint_store, libraries, managers, supervisor
 from ._host.errors import HostError
 from ._host.lock import host_lock
 from ._persist import boot, boot_record
@@ -171,6 +171,7 @@ def reconcile(
             repaired = _repaired(wants, world, changes, at_boot, kept)
             warnings += [drift.warning(repaired, check_mode)] if repaired else []
             if (changes or at_boot) and not check_mode:
+                checkpoint_store.require()
                 with kept.prepared(at_boot) if kept else nullcontext():
                     world, at_boot = _apply(spec, adapter, wants, changes, purge, kept)
                 warnings += [text for text in getattr(world, "warnings", ()) if text not in warnings]

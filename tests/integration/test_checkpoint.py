@@ -313,13 +313,30 @@ def test_a_module_is_killed(play: Player, host: Sandbox, lan: LanHost):
     assert_same(before, picture(host))
 
 
-def test_who_holds_the_hosts_lock_and_hangs_is_not_waited_for(play: Player, host: Sandbox):
-    play(host, [checkpoint("armed", timeout=5), shell("ip link add br0 type bridge")])
-    with host.popen(["flock", "/run/virtnet/lock", "sh", "-c", "echo held; sleep infinity"], stdout=-1) as hanging:
+def test_who_holds_the_hosts_lock_and_hangs_is_not_waited_for_and_does_not_go_on(play: Player, host: Sandbox):
+    play(host, [checkpoint("armed", timeout=3600), shell("ip link add br0 type bridge")])
+    holding = ["flock", "--no-fork", "/run/virtnet/lock", "sh", "-c", "echo held; exec sleep infinity"]
+    with host.popen(holding, stdout=-1) as hanging:
         assert hanging.stdout.read(5) == b"held\n"
-        assert problems(await_restore(host)) == NO_PROBLEM
+        # What the timer does when its time is over.
+        host.run(["python3", "-I", f"{FOLDER}/restore.pyz", "timeout"])
+        assert problems(report(host)) == NO_PROBLEM
+        assert host.run(["pgrep", "-x", "sleep"], check=False).returncode
         hanging.kill()
     assert host.run(["ip", "link", "show", "br0"], check=False).returncode
+
+
+def test_nothing_is_changed_when_the_time_is_over_before_it_begins(play: Player, host: Sandbox, lan: LanHost):
+    before = picture(host)
+    bridge = {"virtnet.qemu.bridge": {"name": "br-lan", "uplink": "uplink0"}}
+    under = {**bridge, "environment": {"VIRTNET_CHECKPOINT": "armed"}}
+    play(host, [checkpoint("armed", timeout=1)])
+    await_restore(host)
+    (refused, checked, made) = play(host, [fails(under)]) + play(host, [under], check=True) + play(host, [bridge])
+    assert refused.msg.startswith("nothing is changed here: it was to be under a checkpoint")
+    assert checked.changed and made.changed and before["links"] != picture(host)["links"]
+    (idle,) = play(host, [under])
+    assert not idle.changed
 
 
 #: What the module does, when the program is about to do the same.

@@ -12,13 +12,14 @@ from __future__ import annotations
 import base64
 import fcntl
 import os
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from .._persist.checkpoint import BOOT_UNIT
 from .._spec import checkpoint_files, checkpoint_plan
@@ -73,18 +74,38 @@ _REASONS = {"timeout": "its time was over", "boot": "the host was rebooted meanw
 
 @contextmanager
 def _host_lock() -> Iterator[None]:
-    """The lock of the host, if it is to be had."""
+    """The lock of the host. Whoever keeps it would go on to change what is being restored, and is killed."""
     HOST_LOCK.parent.mkdir(mode=0o755, exist_ok=True)
     with open(HOST_LOCK, "a", opener=lambda path, flags: os.open(path, flags, 0o600), encoding="utf-8") as lock:
-        end = time.monotonic() + _PATIENCE_FOR_LOCK
-        while time.monotonic() < end:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                # flock(2) has no time-out.
-                time.sleep(0.05)
+        if not _locked(lock) and (holder := _holder(lock)):
+            with suppress(ProcessLookupError):
+                os.kill(holder, signal.SIGKILL)
+            _locked(lock)
         yield
+
+
+def _locked(lock: TextIO) -> bool:
+    """Whether it is to be had in time."""
+    end = time.monotonic() + _PATIENCE_FOR_LOCK
+    while time.monotonic() < end:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            # flock(2) has no time-out.
+            time.sleep(0.05)
+    return False
+
+
+def _holder(lock: TextIO) -> int | None:
+    """The process that has it, if this one can see that: proc_locks(5)."""
+    status = os.fstat(lock.fileno())
+    wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+        _number, kind, _mode, _access, pid, place = line.split()[:6]
+        if kind == "FLOCK" and place == wanted and int(pid) > 1:
+            return int(pid)
+    return None
 
 
 def _leave_boot_unit() -> None:

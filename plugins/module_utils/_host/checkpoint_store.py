@@ -29,6 +29,8 @@ REPORT = FOLDER / "restored.json"
 ASKED = FOLDER / "asked"
 PROGRAM = FOLDER / "restore.pyz"
 PID_FILE, LOG = FOLDER / "timer.pid", FOLDER / "timer.log"
+#: What is set to anything in the environment of a module that is to change nothing unless a checkpoint is armed.
+_REQUIRED = "VIRTNET_CHECKPOINT"
 #: Held as long as a host restores itself.
 _BUSY = FOLDER / "busy"
 
@@ -79,6 +81,15 @@ def leave_empty() -> None:
         _BUSY.unlink()
         FOLDER.rmdir()
         FOLDER.parent.rmdir()
+
+
+def require() -> None:
+    """Refuse to change what nobody would take back any more. The lock of the host must be held."""
+    if os.environ.get(_REQUIRED) and not ARMED.exists():
+        raise HostError(
+            "nothing is changed here: it was to be under a checkpoint, and that is not armed any more, as its time was "
+            "over before this began; give it more ('timeout', or 'networks_checkpoint_timeout' of the roles)"
+        )
 
 
 def pending() -> bool:
