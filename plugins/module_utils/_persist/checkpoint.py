@@ -14,6 +14,10 @@ TIMER, SERVICE = f"{UNIT}.timer", f"{UNIT}.service"
 BOOT_UNIT = f"{UNIT}-boot.service"
 
 
+#: Each step of a restore has its own limit; one that systemd ends in the middle leaves the host in between.
+_LIMIT = "TimeoutStartSec=infinity"
+
+
 def boot_unit(argv: list[str]) -> str:
     """What puts the files back at a boot, before anything reads them."""
     return f"""\
@@ -32,7 +36,7 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 ExecStart={shlex.join(argv)}
-TimeoutStartSec=300
+{_LIMIT}
 
 [Install]
 WantedBy=multi-user.target
@@ -44,5 +48,5 @@ def timer(argv: list[str], seconds: int) -> list[str]:
     return [
         *("systemd-run", "--quiet", f"--unit={UNIT}", f"--on-active={seconds}", "--timer-property=AccuracySec=100ms"),
         *("--service-type=oneshot", "--description=Take back what nobody confirmed (virtnet.qemu)"),
-        *("--property=TimeoutStartSec=300", "--", *argv),
+        *(f"--property={_LIMIT}", "--", *argv),
     ]
