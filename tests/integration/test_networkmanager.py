@@ -121,7 +121,9 @@ def picture(host: SystemdHost) -> dict[str, Any]:
     }
     routes = [line for family in ("-4", "-6") for line in said(host, family, "route").splitlines()]
     kept = [line.partition(" expires")[0].strip() for line in routes if not line.startswith("fe80:")]
-    names = host.path("/run/NetworkManager/resolv.conf").read_text().splitlines()
+    # Not there when it knows of no name server.
+    path = host.path("/run/NetworkManager/resolv.conf")
+    names = path.read_text().splitlines() if path.exists() else []
     return {"links": seen, "routes": sorted(kept), "names": [line for line in names if line[:1] != "#"]}
 
 
