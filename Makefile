@@ -25,10 +25,10 @@ teardown: setup ## remove all that `make site` made
 	@tools/virtnet quickstart teardown
 
 test: ## all of the following tests, and a table at the end
-	@$(PYTHON) -m tools.check lint unit integration some-faults quickstart-test molecule
+	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule
 
-test-full: ## all of that, Molecule's scenarios on VM hosts of older distributions, and all faults
-	@$(PYTHON) -m tools.check lint unit integration quickstart-test molecule molecule-old faults
+test-full: ## all of that, what takes long, Molecule's scenarios on older distributions, and all faults
+	@$(PYTHON) -m tools.check lint unit integration integration-full quickstart-test molecule molecule-old faults
 
 lint: ## ruff, yamllint, ansible-lint, antsibull, ansible-test sanity
 	@$(PYTHON) -m tools.check lint

@@ -123,13 +123,22 @@ def unit() -> list[Check]:
 def integration() -> list[Check]:
     """Both ends: the oldest Ansible that manages the oldest libraries, and the newest with the newest."""
     checks = []
-    less = ["-m", "not newest_end or both_ends"]
+    newest, oldest = "not full", "not full and (not newest_end or both_ends)"
     for controller, managed in ((_either("controller-oldest", "controller"), "managed-oldest"), ("controller",) * 2):
         name = f"integration: ansible-core {_library(controller, 'ansible-core')}"
         name += f", Python {_version(managed)}, pyroute2 {_library(managed, 'pyroute2')}"
-        options = [f"--managed-python={_python(managed)}", *([] if controller == managed else less)]
-        checks.append(_pytest(name, controller, "tests/integration", *options))
+        chosen = newest if controller == managed else oldest
+        checks.append(_integration(name, controller, managed, chosen))
     return checks
+
+
+def integration_full() -> list[Check]:
+    """What takes long: real host network managers and libvirt, guests over whose networks somebody's hands went."""
+    return [_integration("integration: what takes long", "controller", "controller", "full")]
+
+
+def _integration(name: str, controller: str, managed: str, chosen: str) -> Check:
+    return _pytest(name, controller, "tests/integration", f"--managed-python={_python(managed)}", "-m", chosen)
 
 
 def quickstart() -> list[Check]:
@@ -174,6 +183,7 @@ STAGES: dict[str, Callable[[], list[Check]]] = {
     "lint": lint,
     "unit": unit,
     "integration": integration,
+    "integration-full": integration_full,
     "some-faults": some_faults,
     "quickstart-test": quickstart,
     "molecule": molecule,

@@ -27,6 +27,8 @@ from tests.integration.test_ifupdown import DHCP, STATIC, clients, configure, fi
 from tests.integration.test_networkd import bare, bridge
 from tests.sandbox import LanHost
 
+pytestmark = pytest.mark.full
+
 NUMBERS = itertools.count(1)
 #: The connection is gone, and with it the lease.
 DOWN = """

@@ -37,6 +37,8 @@ from tests.integration.test_networkmanager import (
 )
 from tests.sandbox import LanHost
 
+pytestmark = pytest.mark.full
+
 # Fixtures of the other file.
 __all__ = ["host", "lan"]
 

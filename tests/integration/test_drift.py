@@ -20,7 +20,7 @@ from tests.integration.support.results import TaskResult
 from tests.integration.support.systemd_host import SystemdHost
 from tests.sandbox import LanHost, Sandbox
 
-pytestmark = pytest.mark.newest_end
+pytestmark = pytest.mark.full
 
 LAN = LanHost.ADDRESS
 NETWORKS = [

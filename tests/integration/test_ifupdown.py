@@ -19,6 +19,8 @@ from tests.integration.support.systemd_host import SystemdHost
 from tests.integration.test_networkd import absent, await_address, bare, bridge
 from tests.sandbox import LanHost
 
+pytestmark = pytest.mark.full
+
 TOP = "/etc/network"
 MAIN = f"{TOP}/interfaces"
 OURS = f"{TOP}/interfaces.d/virtnet-br-lan"

@@ -15,6 +15,8 @@ import pytest
 from tests.sandbox import Sandbox
 from tests.unit.ifupdown_cases import BRIDGES, managed, rendered
 
+pytestmark = pytest.mark.full
+
 #: What is about packets of the host.
 OF_THE_HOST = re.compile(
     r".*?\b(ip (?:-\d )?(?:addr|address|route) (?:add|replace)|dhclient|ip link set dev \S+ alias)\b(.*)"

@@ -20,7 +20,7 @@ from tests.integration.support.examples import examples
 from tests.integration.support.libvirt_host import PYTHON, ports, run_libvirt, virsh
 from tests.sandbox import Sandbox
 
-pytestmark = pytest.mark.newest_end
+pytestmark = pytest.mark.full
 
 MAC = "52:54:00:00:00:11"
 OTHER = "52:54:00:00:00:12"

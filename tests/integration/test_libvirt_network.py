@@ -18,7 +18,7 @@ from tests.integration.support.examples import examples
 from tests.integration.support.libvirt_host import PYTHON, attributes, listed, network, ports, run_libvirt, virsh
 from tests.sandbox import Sandbox
 
-pytestmark = pytest.mark.newest_end
+pytestmark = pytest.mark.full
 
 LAB = {
     "name": "lab",

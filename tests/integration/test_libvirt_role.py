@@ -17,7 +17,7 @@ from tests.integration.support.dhcp import lease, plug
 from tests.integration.support.libvirt_host import PYTHON, listed, run_libvirt
 from tests.sandbox import LanHost, Sandbox
 
-pytestmark = pytest.mark.newest_end
+pytestmark = pytest.mark.full
 
 INVENTORY = {
     "virtnet_networks": [{"name": "lab", "model": "nat", "subnet": "192.168.4.0/24"}],

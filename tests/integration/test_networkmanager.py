@@ -23,6 +23,8 @@ from tests.integration.support.systemd_host import SystemdHost
 from tests.integration.test_networkd import absent, await_address, bare, bridge, said
 from tests.sandbox import LanHost
 
+pytestmark = pytest.mark.full
+
 FOLDER = "/etc/NetworkManager/system-connections"
 FILE = "lan.nmconnection"
 UUID = "7d3c5c8e-3b5c-4a58-9a39-6f6a6c3a2b10"
