@@ -11,7 +11,7 @@ import sys
 
 from . import places
 
-PROGRAMS = ("benchmark", "sandbox", "quickstart", "vmhosts")
+PROGRAMS = ("sandbox", "quickstart", "vmhosts")
 INSTALLED = ("molecule",)
 
 

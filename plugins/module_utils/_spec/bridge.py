@@ -151,7 +151,9 @@ class Bridge(Resource):
         if found is None:
             return None
         uplink, own = uplink_tag.read(found.alias)
-        ports = [port for port in world.ports(netns, name) if port.name != uplink]
+        ports = sorted(
+            (p for p in world.links(netns).values() if p.master == name and p.name != uplink), key=lambda p: p.name
+        )
         return cls(
             name=name,
             netns=netns,
