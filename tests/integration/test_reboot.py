@@ -10,6 +10,7 @@ import difflib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -258,8 +259,17 @@ def test_rules_outlive_what_the_hosts_own_nftables_flushes(play: Player, host: S
     assert any("vn-" in line for line in before["iptables"])
     for verb in verbs:
         host.run(["systemctl", verb, "nftables.service"])
+    await_jobs(host)
     host.run(["systemctl", "is-active", *UNITS])
     assert_same(picture(host), before)
+
+
+def await_jobs(host: SystemdHost) -> None:
+    """What the job of one unit brings about for others are jobs of theirs, which systemctl does not wait for."""
+    end = time.monotonic() + 60
+    while host.run(["systemctl", "list-jobs", "--no-legend"]).stdout:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def bridge(**options: Any) -> dict[str, Any]:
