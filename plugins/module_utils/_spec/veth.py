@@ -205,7 +205,8 @@ class Veth(Resource):
         if near is None and peer is None:
             return None
         for end, other in ((near, peer), (peer, near)):
-            if end and not other and end[1].orphan:
+            # Without word of where the other end belongs, it may be in a container that runs.
+            if self.peer and end and not other and end[1].orphan:
                 return Veth(near=self.near.at(*end), peer=VethEnd(name=self.name), orphan=True)
         near = near or _other_end(world, *peer)
         peer = peer or _other_end(world, *near)
