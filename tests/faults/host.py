@@ -15,8 +15,9 @@ from tests.faults.steps import Step
 from tests.integration.support import Player, Run
 from tests.integration.support.links import ip, links
 from tests.integration.support.systemd_host import SystemdHost
+from tests.integration.support.uplink import bare, start_dbus
 from tests.integration.test_checkpoint import FOLDER, checkpoint
-from tests.integration.test_networkd import NETWORKD, STATIC, await_state, bare, configure, picture
+from tests.integration.test_networkd import NETWORKD, STATIC, await_state, configure, picture
 from tests.sandbox import LanHost, Sandbox
 
 #: Seconds that the host waits for somebody who confirms.
@@ -47,8 +48,7 @@ class ManagedHost(SystemdHost):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self.run(["systemctl", "add-wants", "multi-user.target", "dbus.service"])
-        self.run(["systemctl", "start", "dbus.service"])
+        start_dbus(self)
         self.lan.start()
         self.lan.connect(self)
         bare(self)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 
@@ -14,6 +13,7 @@ import pytest
 
 from tests.integration.support import Player
 from tests.integration.support.systemd_host import SystemdHost
+from tests.integration.support.uplink import plugged_in
 from tests.integration.test_checkpoint import (
     NO_PROBLEM,
     assert_same,
@@ -24,12 +24,11 @@ from tests.integration.test_checkpoint import (
     shell,
 )
 from tests.integration.test_ifupdown import DHCP, STATIC, clients, configure, filed, picture, reboot, state
-from tests.integration.test_networkd import bare, bridge
+from tests.integration.test_networkd import bridge
 from tests.sandbox import LanHost
 
 pytestmark = pytest.mark.full
 
-NUMBERS = itertools.count(1)
 #: The connection is gone, and with it the lease.
 DOWN = """
 ifdown uplink0
@@ -40,16 +39,13 @@ MADE = ["bridge", "down"]
 
 @pytest.fixture
 def host() -> Iterator[SystemdHost]:
-    with SystemdHost(f"checkpoint-ifupdown-{os.getpid()}-{next(NUMBERS)}", ("networking.service",)) as host:
+    with SystemdHost(f"checkpoint-ifupdown-{os.getpid()}", ("networking.service",)) as host:
         yield host
 
 
 @pytest.fixture
 def lan(host: SystemdHost) -> Iterator[LanHost]:
-    with LanHost(f"lan-checkpoint-ifupdown-{os.getpid()}-{next(NUMBERS)}") as lan:
-        lan.serve_guests()
-        lan.connect(host)
-        bare(host)
+    with plugged_in(host) as lan:
         yield lan
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.support import Player
 from tests.integration.support.systemd_host import SystemdHost
+from tests.integration.support.uplink import bare
 from tests.integration.test_checkpoint import (
     FOLDER,
     NO_PROBLEM,
@@ -22,7 +23,7 @@ from tests.integration.test_checkpoint import (
     report,
     shell,
 )
-from tests.integration.test_networkd import absent, bare, bridge
+from tests.integration.test_networkd import absent, bridge
 from tests.integration.test_networkmanager import (
     DHCP,
     FILE,

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 
@@ -14,6 +13,7 @@ import pytest
 
 from tests.integration.support import Player
 from tests.integration.support.systemd_host import SystemdHost
+from tests.integration.support.uplink import bare, plugged_in, start_dbus
 from tests.integration.test_checkpoint import (
     FOLDER,
     NO_PROBLEM,
@@ -26,10 +26,9 @@ from tests.integration.test_checkpoint import (
     report,
     shell,
 )
-from tests.integration.test_networkd import DHCP, FILE, NETWORKD, STATIC, await_state, bare, configure, natives, picture
+from tests.integration.test_networkd import DHCP, FILE, NETWORKD, STATIC, await_state, configure, natives, picture
 from tests.sandbox import LanHost
 
-NUMBERS = itertools.count(1)
 OTHER = """
 cat > /etc/systemd/network/10-wrong.network << END
 [Match]
@@ -65,18 +64,14 @@ networkctl reload
 
 @pytest.fixture
 def host() -> Iterator[SystemdHost]:
-    with SystemdHost(f"checkpoint-{os.getpid()}-{next(NUMBERS)}", NETWORKD) as host:
-        host.run(["systemctl", "add-wants", "multi-user.target", "dbus.service"])
-        host.run(["systemctl", "start", "dbus.service"])
+    with SystemdHost(f"checkpoint-{os.getpid()}", NETWORKD) as host:
+        start_dbus(host)
         yield host
 
 
 @pytest.fixture
 def lan(host: SystemdHost) -> Iterator[LanHost]:
-    with LanHost(f"lan-checkpoint-{os.getpid()}-{next(NUMBERS)}") as lan:
-        lan.serve_guests()
-        lan.connect(host)
-        bare(host)
+    with plugged_in(host) as lan:
         configure(host, STATIC)
         yield lan
 

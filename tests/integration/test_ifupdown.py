@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +15,8 @@ import pytest
 from tests.integration.support import Player, fails
 from tests.integration.support.links import addresses, await_duplicates, links
 from tests.integration.support.systemd_host import SystemdHost
-from tests.integration.test_networkd import absent, await_address, bare, bridge
+from tests.integration.support.uplink import bare, plugged_in
+from tests.integration.test_networkd import absent, await_address, bridge
 from tests.sandbox import LanHost
 
 pytestmark = pytest.mark.full
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.full
 TOP = "/etc/network"
 MAIN = f"{TOP}/interfaces"
 OURS = f"{TOP}/interfaces.d/virtnet-br-lan"
-NUMBERS = itertools.count(1)
 HEAD = """\
 # The person's own words stay.
 source /etc/network/interfaces.d/*
@@ -61,10 +60,7 @@ def host() -> Iterator[SystemdHost]:
 
 @pytest.fixture
 def lan(host: SystemdHost) -> Iterator[LanHost]:
-    with LanHost(f"lan-ifupdown-{os.getpid()}-{next(NUMBERS)}") as lan:
-        lan.serve_guests()
-        lan.connect(host)
-        bare(host)
+    with plugged_in(host) as lan:
         yield lan
 
 

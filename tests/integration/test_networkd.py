@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -16,8 +14,9 @@ from typing import Any
 import pytest
 
 from tests.integration.support import Player, fails
-from tests.integration.support.links import addresses, await_duplicates, ip, links
+from tests.integration.support.links import addresses, await_duplicates, links
 from tests.integration.support.systemd_host import SystemdHost
+from tests.integration.support.uplink import bare, plugged_in, start_dbus
 from tests.sandbox import LanHost
 
 FILE = "/etc/systemd/network/20-lan.network"
@@ -46,34 +45,20 @@ Name=uplink*
 DHCP=ipv4
 IPv6AcceptRA=no
 """
-NUMBERS = itertools.count(1)
 PATIENCE = 30.0
 
 
 @pytest.fixture
 def host() -> Iterator[SystemdHost]:
     with SystemdHost(f"networkd-{os.getpid()}", NETWORKD) as host:
-        host.run(["systemctl", "add-wants", "multi-user.target", "dbus.service"])
-        host.run(["systemctl", "start", "dbus.service"])
+        start_dbus(host)
         yield host
 
 
 @pytest.fixture
 def lan(host: SystemdHost) -> Iterator[LanHost]:
-    with LanHost(f"lan-networkd-{os.getpid()}-{next(NUMBERS)}") as lan:
-        lan.serve_guests()
-        lan.connect(host)
-        bare(host)
+    with plugged_in(host) as lan:
         yield lan
-
-
-def bare(host: SystemdHost) -> None:
-    """The uplink as the kernel has it at boot, and no other link."""
-    for entry in json.loads(host.run(["ip", "-j", "link"]).stdout):
-        if entry["ifname"] not in ("lo", "uplink0"):
-            ip(host, "link", "delete", "dev", entry["ifname"])
-    ip(host, "address", "flush", "dev", "uplink0")
-    ip(host, "link", "set", "uplink0", "down")
 
 
 def configure(host: SystemdHost, text: str, interface: str = "uplink0") -> None:

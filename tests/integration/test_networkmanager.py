@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import time
@@ -20,7 +19,8 @@ from tests.integration.support import Player, fails
 from tests.integration.support.links import addresses, await_duplicates, ip, links
 from tests.integration.support.probe import Probe
 from tests.integration.support.systemd_host import SystemdHost
-from tests.integration.test_networkd import absent, await_address, bare, bridge, said
+from tests.integration.support.uplink import bare, plugged_in, start_dbus
+from tests.integration.test_networkd import absent, await_address, bridge, said
 from tests.sandbox import LanHost
 
 pytestmark = pytest.mark.full
@@ -62,24 +62,19 @@ method=auto
 #: NetworkManager makes one itself.
 NONE = ""
 PROFILES = {"static": STATIC, "dhcp": DHCP, "none": NONE}
-NUMBERS = itertools.count(1)
 PATIENCE = 30.0
 
 
 @pytest.fixture
 def host() -> Iterator[SystemdHost]:
-    with SystemdHost(f"nm-{os.getpid()}-{next(NUMBERS)}", UNITS) as host:
-        host.run(["systemctl", "add-wants", "multi-user.target", "dbus.service", UNIT])
-        host.run(["systemctl", "start", "dbus.service"])
+    with SystemdHost(f"nm-{os.getpid()}", UNITS) as host:
+        start_dbus(host, UNIT)
         yield host
 
 
 @pytest.fixture
 def lan(host: SystemdHost) -> Iterator[LanHost]:
-    with LanHost(f"lan-nm-{os.getpid()}-{next(NUMBERS)}") as lan:
-        lan.serve_guests()
-        lan.connect(host)
-        bare(host)
+    with plugged_in(host) as lan:
         yield lan
 
 
