@@ -12,8 +12,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from . import address, pci
-from .base import MARK, Resource, SpecError, Step, control, hidden
+from .base import MARK, SpecError, Step, control, hidden
 from .pci import VFIO, Identity, PciBus, PciDevice
+from .pci_world import PciResource, PciWorld
 
 DEVICES = "/sys/bus/pci/devices"
 #: What ip-link(8) calls the settings of a virtual function.
@@ -63,7 +64,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Sriov(Resource):
+class Sriov(PciResource):
     """``autoprobe``: the host's own drivers get new virtual functions. ``up``: the NIC itself is up."""
 
     kind = "sriov"
@@ -116,40 +117,15 @@ class Sriov(Resource):
         wanted = None if given is None else functions
         return cls(name, count=count, autoprobe=params["autoprobe"], functions=wanted, **steering)
 
-    @property
-    def key(self) -> str:
-        return self.name
-
     def recorded(self, after: Sriov | None) -> Sriov | None:
         return replace(self, count=self.record.count) if self.record and self.record.boot else None
-
-    @classmethod
-    def owned_keys(cls, world: SriovWorld) -> list[str]:
-        return [record.name for record in world.records]
-
-    @classmethod
-    def observed(cls, world: SriovWorld, key: str) -> Sriov | None:
-        return world.observed(key)
-
-    @classmethod
-    def strays(cls, wants: list[Sriov], world: SriovWorld) -> list[Sriov]:
-        """By where they are: one device may be known by several names."""
-        wanted = {found.address for want in wants if (found := world.observed(want.name))}
-        strays = [found for key in cls.owned_keys(world) if (found := world.observed(key)).address not in wanted]
-        for stray in strays:
-            world.check_unused(stray)
-        return strays
 
     def target(self, world: SriovWorld, have: Sriov | None) -> Sriov | None:
         if self.state == "absent":
             return self._removed(world, have)
-        device = world.device(self.name)
+        device = world.claimed(self.name)
         if device is None:
-            world.missing.append(
-                f"name: there is no PCI device '{self.name}' on this host; look with 'lspci -D' and 'ip link'"
-            )
             return have
-        world.claim(self.name, device)
         self._check(world, device, have)
         kept = have.functions if have.count == self.count else (Function(),) * self.count
         given = self.functions or ()
@@ -291,22 +267,14 @@ def _note(address: str, old: Record | None, new: Record | None) -> Step:
     return Step("note", {"old": old, "new": new}, line)
 
 
-class SriovWorld:
-    """The devices of a host, those with virtual functions as they are by address, and what we noted of them."""
+class SriovWorld(PciWorld):
+    """With the NICs that have virtual functions as they are, by address."""
 
     def __init__(
         self, devices: PciBus, found: Mapping[str, Sriov], records: Iterable[Record] = (), boots: bool = True
     ) -> None:
-        self.devices = devices
-        self.records = tuple(records)
-        self.boots = boots
-        self.missing: list[str] = []
-        self.warnings: list[str] = []
+        super().__init__(devices, records, boots)
         self._found = found
-        self._claims: dict[str, str] = {}
-
-    def device(self, name: str) -> PciDevice | None:
-        return self.devices.find(name)
 
     def observed(self, name: str) -> Sriov | None:
         """A NIC as it is, or what is noted of one that is gone."""
@@ -321,11 +289,6 @@ class SriovWorld:
         """The PCI addresses of a NIC's virtual functions."""
         device = self.devices.devices.get(address)
         return list(device.vfs) if device else []
-
-    def claim(self, name: str, device: PciDevice) -> None:
-        other = self._claims.setdefault(device.address, name)
-        if other != name:
-            raise SpecError(f"name: '{other}' and '{name}' are one and the same device, {device.address}; keep one")
 
     def check_unused(self, nic: Sriov) -> None:
         """Refuse to do away with virtual functions that somebody has."""

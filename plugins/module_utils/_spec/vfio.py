@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import pci
-from .base import MARK, Resource, SpecError, Step, control, hidden
+from .base import MARK, SpecError, Step, control, hidden
 from .pci import VFIO, Identity, PciBus, PciDevice
+from .pci_world import PciResource, PciWorld
 
 DEVICES = "/sys/bus/pci/devices"
 #: Drivers that leave an IOMMU group usable: vfio_dev_viable in drivers/vfio/group.c, and in older kernels vfio.c.
@@ -40,7 +41,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class VfioBinding(Resource):
+class VfioBinding(PciResource):
     """``driver`` is the one that has the device, ``override`` the one that alone may have it."""
 
     kind = "vfio_binding"
@@ -69,38 +70,12 @@ class VfioBinding(Resource):
         steering = {key: params[key] for key in ("state", "adopt", "allow_incomplete_group", "persist")}
         return cls(name=pci.selector("name", params["name"]), **steering)
 
-    @property
-    def key(self) -> str:
-        return self.name
-
-    @classmethod
-    def owned_keys(cls, world: VfioWorld) -> list[str]:
-        return [record.name for record in world.records]
-
-    @classmethod
-    def observed(cls, world: VfioWorld, key: str) -> VfioBinding | None:
-        return world.binding(key)
-
-    @classmethod
-    def strays(cls, wants: list[VfioBinding], world: VfioWorld) -> list[VfioBinding]:
-        """By where they are: one device may be known by several names."""
-        wanted = {found.address for want in wants if (found := world.binding(want.name))}
-        owned = [world.binding(key) for key in cls.owned_keys(world)]
-        strays = [binding for binding in owned if binding.address not in wanted]
-        for stray in strays:
-            world.check_unused(stray)
-        return strays
-
     def target(self, world: VfioWorld, have: VfioBinding | None) -> VfioBinding | None:
         if self.state == "absent":
             return self._given_back(world, have)
-        device = world.device(self.name)
+        device = world.claimed(self.name)
         if device is None:
-            world.missing.append(
-                f"name: there is no PCI device '{self.name}' on this host; look with 'lspci -D' and 'ip link'"
-            )
             return have
-        world.claim(self.name, device)
         self._check_group(world, device)
         if have.record is None and not self.adopt and VFIO in (have.driver, have.override):
             return self._foreign(world, have)
@@ -237,11 +212,11 @@ def _note(address: str, old: Record | None, new: Record | None) -> Step:
     return Step("note", {"old": old, "new": new}, line)
 
 
-class VfioWorld:
-    """The devices of a host, what we noted of them, and those that this run is to bind.
+class VfioWorld(PciWorld):
+    """With those that this run is to bind.
 
-    ``iommu``: there is one, and it is on. ``driver``: the kernel has vfio-pci. ``boots``: systemd does what is to be
-    done at boot. ``own_drivers``: by address, the driver that a device gets without our doing.
+    ``iommu``: there is one, and it is on. ``driver``: the kernel has vfio-pci. ``own_drivers``: by address, the driver
+    that a device gets without our doing.
     """
 
     def __init__(
@@ -254,24 +229,16 @@ class VfioWorld:
         boots: bool = True,
         own_drivers: Mapping[str, str] | None = None,
     ) -> None:
-        self.devices = devices
-        self.records = tuple(records)
+        super().__init__(devices, records, boots)
         self.iommu = iommu
-        self.boots = boots
-        self.missing: list[str] = []
-        self.warnings: list[str] = []
         self.wanted = {device.address for name in names if (device := devices.find(name))}
         self._driver = driver
         self._own_drivers = own_drivers or {}
-        self._claims: dict[str, str] = {}
-
-    def device(self, name: str) -> PciDevice | None:
-        return self.devices.find(name)
 
     def own_driver(self, address: str) -> str | None:
         return self._own_drivers.get(address)
 
-    def binding(self, name: str) -> VfioBinding | None:
+    def observed(self, name: str) -> VfioBinding | None:
         """A device as it is, or what is noted of one that is gone."""
         device = self.device(name)
         record = next((record for record in self.records if record.name == name), None)
@@ -297,11 +264,6 @@ class VfioWorld:
         device = self.devices.devices.get(binding.address)
         if device and device.users and binding.driver == VFIO:
             raise SpecError(f"name: '{binding.name}' is in use by {', '.join(device.users)}; stop the guest first")
-
-    def claim(self, name: str, device: PciDevice) -> None:
-        other = self._claims.setdefault(device.address, name)
-        if other != name:
-            raise SpecError(f"name: '{other}' and '{name}' are one and the same device, {device.address}; keep one")
 
     def require_driver(self) -> None:
         text = "this kernel has no module 'vfio-pci'; install a kernel that has it"
