@@ -98,12 +98,14 @@ class Boot:
         self._entries = _entries(spec, params)
         self._purge = params["purge"]
         self._wanted = params["persist"] == "auto"
+        #: The files as they were when the changes were last planned.
+        self._there: dict[str, str] = {}
         #: By the NIC that they are about.
         self.warnings: dict[str, str] = {}
 
     def changes(self, wants: list[Resource], world: Any) -> list[Change]:
         """Those that lead to what is to be in `world`."""
-        there = boot_host.observe()
+        there = self._there = boot_host.observe()
         kept = [want for want in wants if want.boot_folder]
         after = {key: sides[1] for key, sides in states(kept, world).items()}
         asked = (self._managed, managers.keeper) if self._wanted else (_nobody, _nobody)
@@ -116,13 +118,13 @@ class Boot:
 
     def recorded(self, wants: list[Resource], world: Any) -> dict[Any, Any]:
         """The resources as an earlier run had left them."""
-        return boot_record.recorded(wants, world, boot_host.observe(), states)
+        return boot_record.recorded(wants, world, self._there, states)
 
     def repaired(self, wants: list[Resource], world: Any, at_boot: list[Change]) -> list[str]:
         """What of rules and files was changed by hand."""
         sides = states([want for want in wants if want.boot_folder], world)
         pairs = [(change.before, change.after) for change in at_boot]
-        return boot_record.repaired(self._spec, wants, sides, world, pairs, boot_host.observe())
+        return boot_record.repaired(self._spec, wants, sides, world, pairs, self._there)
 
     def _managed(self, nic: str, bridge: str, there: Mapping[str, str]) -> Any:
         found = managers.managed(nic, bridge, there)
