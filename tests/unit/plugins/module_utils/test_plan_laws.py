@@ -276,9 +276,7 @@ class Case:
 
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
-laws = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
-)
+laws = settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 
 
 @every_kind

@@ -80,7 +80,7 @@ def network(entry: dict[str, Any]) -> dict[str, Any]:
     return {"network": entry["network"]} if "network" in entry else {}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=strategies.data())
 def test_the_order_of_entries_and_of_runs_means_nothing(data):
     """All at once in any order, or one after the other in any order: the rules are the same."""

@@ -93,7 +93,7 @@ def nft_does(before: Ruleset | None, lines: list[str]) -> Ruleset | None:
     return nft.table
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tables(), tables())
 def test_nft_is_led_from_any_table_to_any_other(before, after):
     lines = nft.script("t", before, after) if before != after else []
@@ -135,7 +135,7 @@ def iptables_does(before: Ruleset | None, lines: list[str]) -> Ruleset | None:
     return Ruleset(chains=left) if left else None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(saved(), saved())
 def test_iptables_is_led_from_any_chains_to_any_others(before, after):
     assert iptables_does(before, iptables.script("nat", before, after)) == after
