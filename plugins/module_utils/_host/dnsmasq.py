@@ -10,7 +10,6 @@ import hashlib
 import os
 import pwd
 import re
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -132,7 +131,7 @@ class Dnsmasq:
             for path in (spec.config_file(name), spec.leases(name), spec.pid_file(name)):
                 files.remove(Path(path))
             for directory in (spec.hosts_directory(name), spec.names_directory(name)):
-                shutil.rmtree(directory, ignore_errors=True)
+                files.remove_tree(Path(directory))
         for directory in (_CONFIG, _STATE, Path("/run", spec.RUNTIME)):
             # Not empty: other instances are there.
             with suppress(OSError):

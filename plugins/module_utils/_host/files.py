@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from .errors import HostError
@@ -97,6 +98,17 @@ def remove_directory(path: Path) -> None:
     try:
         path.rmdir()
         sync(path.parent)
+    except OSError as exc:
+        raise HostError(f"{path} cannot be removed: {exc.strerror}") from exc
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all that is in it; that there is none is fine."""
+    try:
+        shutil.rmtree(path)
+        sync(path.parent)
+    except FileNotFoundError:
+        return
     except OSError as exc:
         raise HostError(f"{path} cannot be removed: {exc.strerror}") from exc
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import os
 import pwd
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -32,7 +31,7 @@ from .._spec.guest_seed import Seed
 from .._spec.guest_service import service_name
 from .._spec.guest_world import Emulator, GuestWorld, Plan
 from .._spec.service import Service, ServiceState
-from . import command, disk, guest_facts, guest_nics, guest_store, process, qemu_binary, qmp, seed, supervisor
+from . import command, disk, files, guest_facts, guest_nics, guest_store, process, qemu_binary, qmp, seed, supervisor
 from .errors import HostError
 from .guest_store import Saved
 from .netlink import Netlink
@@ -147,8 +146,7 @@ class GuestHost:
             disk.remove(path)
         data, runtime = Path(paths.data(name)), Path(paths.RUNTIME, name)
         seed.tidy(data, keep=None)
-        if runtime.is_dir():
-            shutil.rmtree(runtime)
+        files.remove_tree(runtime)
         guest_store.write_password(name, None, None)
         guest_store.remove(name)
         for folder in (data, data.parent, runtime.parent, Path(paths.DEFINITIONS)):

@@ -16,6 +16,7 @@ from .._persist import networkd
 from .._persist.networkd import Managed
 from . import files
 from .command import attempt, run
+from .errors import HostError
 from .manager import Edits, Manager
 
 #: What networkd says of each interface, by its index; networkctl(1) reads the same.
@@ -71,7 +72,9 @@ class Networkd(Manager):
             files.write(_LEFT, networkd.forgotten(bridges))
             _reload()
         end = time.monotonic() + _PATIENCE
-        while time.monotonic() < end and any(_state(name).get("NETWORK_FILE") != str(_LEFT) for name in bridges):
+        while held := [name for name in bridges if networkd.is_native(_state(name).get("NETWORK_FILE", ""))]:
+            if time.monotonic() > end:
+                raise HostError(f"systemd-networkd did not let go of bridge '{held[0]}' within {_PATIENCE} s")
             # It tells nobody but by D-Bus, which a host need not have.
             time.sleep(0.05)
 

@@ -15,6 +15,8 @@ from tests.sandbox import Sandbox
 
 # What comes and goes with a carrier, some time after what made it so.
 CARRIER = ("LOWER_UP", "NO-CARRIER")
+#: Seconds.
+PATIENCE = 30.0
 BY_ITSELF = ("fe80:", "ff00:")
 
 
@@ -24,7 +26,9 @@ def ip(host: Sandbox, *words: str) -> None:
 
 def await_duplicates(host: Sandbox, *inside: str) -> None:
     """Wait until no IPv6 address is looked for on the network any more; ``inside`` is ``-n`` and a namespace."""
-    while host.run(["ip", *inside, "-6", "address", "show", "tentative"], check=False).stdout:
+    end = time.monotonic() + PATIENCE
+    while said := host.run(["ip", *inside, "-6", "address", "show", "tentative"]).stdout:
+        assert time.monotonic() < end, said
         # `ip monitor` does not say when it has begun to listen.
         time.sleep(0.1)
 

@@ -85,6 +85,22 @@ def test_a_file_is_removed_once_and_again(tmp_path):
     assert not path.exists()
 
 
+def test_a_folder_is_removed_with_all_in_it_once_and_again(tmp_path):
+    (tmp_path / "kept").write_text("text")
+    (tmp_path / "folder/sub").mkdir(parents=True)
+    (tmp_path / "folder/sub/file").write_text("text")
+    (tmp_path / "folder/link").symlink_to(tmp_path / "kept")
+    files.remove_tree(tmp_path / "folder")
+    files.remove_tree(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_folder_that_cannot_be_removed_is_a_plain_error(tmp_path):
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(HostError, match="file cannot be removed: Not a directory"):
+        files.remove_tree(tmp_path / "file")
+
+
 @pytest.fixture
 def synced(monkeypatch):
     """The files and folders that were written out to the disk."""
