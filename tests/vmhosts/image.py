@@ -42,7 +42,8 @@ def built(folder: Path, suite: str, guests: Sequence[Path]) -> Path:
 def _key(suite: str, guests: Sequence[Path]) -> str:
     content = hashlib.sha256(f"{suite} {SIZE}".encode())
     images = [path for guest in guests for path in sorted(guest.iterdir())]
-    for path in (*sorted(FILES.iterdir()), *MANAGED.glob("*.py"), Path(__file__), *images):
+    managed = sorted(path for path in MANAGED.iterdir() if path.is_file())
+    for path in (*sorted(FILES.iterdir()), *managed, Path(__file__), *images):
         content.update(path.read_bytes())
     return content.hexdigest()[:12]
 

@@ -11,7 +11,7 @@ set -eu
 root=$1 files=$2 wheels=$3
 
 install -m 0755 "$files/identity.sh" "$root/usr/local/sbin/vmhost-identity"
-install -m 0644 "$files/vmhost-identity.service" "$root/etc/systemd/system/"
+install -m 0644 "$files/vmhost-identity.service" "$files/vmhost-warm.service" "$root/etc/systemd/system/"
 echo '/dev/vda / ext4 rw,noatime 0 1' > "$root/etc/fstab"
 : > "$root/etc/machine-id"
 rm -f "$root/etc/resolv.conf" "$root/etc/hostname"
@@ -30,7 +30,7 @@ END
 # Each command is a login: no message of the day for it, and no session of systemd's.
 sed -i '/pam_systemd.so/d; /pam_motd.so/d; /pam_mail.so/d' "$root"/etc/pam.d/sshd "$root"/etc/pam.d/common-session
 
-chroot "$root" systemctl --quiet enable systemd-networkd systemd-resolved ssh vmhost-identity
+chroot "$root" systemctl --quiet enable systemd-networkd systemd-resolved ssh vmhost-identity vmhost-warm
 for unit in systemd-networkd-wait-online dnsmasq nftables apt-daily.timer apt-daily-upgrade.timer \
     dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
     NetworkManager NetworkManager-dispatcher NetworkManager-wait-online networking wpa_supplicant \
