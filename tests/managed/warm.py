@@ -91,10 +91,9 @@ def main(path: str) -> None:
         listener.listen(64)
         print("ready", flush=True)
         while True:
-            with listener.accept()[0] as client:
-                # Who has ended meanwhile waits for nothing.
-                with suppress(ProcessLookupError):
-                    serve(client, archives)
+            # Who has ended meanwhile waits for nothing.
+            with listener.accept()[0] as client, suppress(ProcessLookupError):
+                serve(client, archives)
             with suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG) != (0, 0):
                     pass
@@ -152,7 +151,7 @@ def answer(client: socket.socket, pid: int, program: str, descriptors: list[int]
 
 def run(program: str, descriptors: list[int]) -> None:
     """What Python does with a program on its standard input; what that does not catch ends this process."""
-    for descriptor, standard in zip(descriptors, (0, 1, 2)):
+    for standard, descriptor in enumerate(descriptors):
         os.dup2(descriptor, standard)
     os.setsid()
     sys.argv = [""]

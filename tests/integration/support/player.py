@@ -17,12 +17,11 @@ from typing import Any, Self
 
 from tests.sandbox import Sandbox
 
-from .processes import Forked, ForkServer, separate
+from .processes import MANAGED, Forked, ForkServer, WarmPython, separate
 from .results import TaskResult, read_results
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CALLBACKS = Path(__file__).with_name("callback_plugins")
-MANAGED = REPOSITORY / "tests/managed"
 # What a user's shell or the test run itself needs, and a playbook run must not depend on.
 # With PYTHONUNBUFFERED Python reads a module byte by byte.
 DROPPED = ("ANSIBLE_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
@@ -95,7 +94,6 @@ class Player:
     """
 
     def __init__(self, folder: Path, python: str) -> None:
-        self.python = python
         self._folder = folder
         self._numbers = itertools.count(1)
         link = folder / "tree/ansible_collections/virtnet/qemu"
@@ -118,6 +116,8 @@ class Player:
             # Ansible passes its variables on to what it runs in a sandbox host.
             "PYTHONPATH": str(MANAGED),
         }
+        self._warm = WarmPython(folder / "warm", python, self._environment)
+        self._environment |= self._warm.variables
         self._server = ForkServer(self._environment)
 
     def __enter__(self) -> Self:
@@ -125,6 +125,7 @@ class Player:
 
     def __exit__(self, *_exc: object) -> None:
         self._server.close()
+        self._warm.close()
 
     def __call__(self, hosts: Hosts, tasks: Sequence[dict[str, Any]], **options: Any) -> list[TaskResult]:
         """Run tasks in one play and return a result for each task and host, in order.
@@ -182,7 +183,8 @@ class Player:
 
     def _inventory(self, hosts: Hosts, variables: dict[str, Any]) -> dict[str, Any]:
         given = [hosts] if isinstance(hosts, Sandbox) else hosts
-        connection = {"ansible_connection": "virtnet.qemu.sandbox", "ansible_python_interpreter": self.python}
+        python = {"ansible_python_interpreter": str(self._warm.program)}
+        connection = {"ansible_connection": "virtnet.qemu.sandbox", **python}
         return {"hypervisors": {"hosts": {host.name: {} for host in given}, "vars": connection | variables}}
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 PROGRAM = Path(__file__).with_name("fork_server.py")
+MANAGED = Path(__file__).parents[2] / "managed"
 
 
 def separate(arguments: Sequence[str], environment: dict[str, str], output: IO[bytes]) -> subprocess.Popen:
@@ -30,6 +31,29 @@ def separate(arguments: Sequence[str], environment: dict[str, str], output: IO[b
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+class WarmPython:
+    """A server that runs modules, having imported what they import: tests/managed/warm.py.
+
+    It ends with the process that made it, or by :meth:`close`.
+
+    :param socket: where it listens
+    :param python: the interpreter
+    """
+
+    #: Stands for the interpreter where `variables` are set.
+    program = MANAGED / "warm-python"
+
+    def __init__(self, socket: Path, python: str, environment: dict[str, str]) -> None:
+        self.variables = {"VIRTNET_WARM": str(socket), "VIRTNET_PYTHON": python}
+        argv = ["setpriv", "--pdeathsig=KILL", python, str(MANAGED / "warm.py"), str(socket)]
+        self._process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, start_new_session=True)
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def close(self) -> None:
+        with self._process:
+            self._process.kill()
 
 
 class Forked:
