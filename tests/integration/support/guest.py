@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.agent import run_all
-from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_exec import Command
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guest_exec import Command, Outcome
 from tests.sandbox import Sandbox
 
 # Until a guest that boots, or ends, or does what it is told, must have done so.
@@ -110,9 +110,14 @@ class Guest:
 
     def run(self, *argv: str, rc: int = 0) -> str:
         """Run a command in the guest, which may still be booting; its output, without the line break at the end."""
-        (outcome,) = run_all([Command(self.name, str(self.socket("agent")), argv)], PATIENCE)
+        outcome = self.execute(*argv)
         assert outcome.rc == rc, outcome
         return outcome.stdout.decode().rstrip("\n")
+
+    def execute(self, *argv: str) -> Outcome:
+        """The same, however it ends."""
+        (outcome,) = run_all([Command(self.name, str(self.socket("agent")), argv)], PATIENCE)
+        return outcome
 
     def wait_end(self) -> int:
         """Wait until QEMU has ended by itself; its exit status."""
