@@ -121,20 +121,15 @@ def unit() -> list[Check]:
 
 
 def integration() -> list[Check]:
-    """The newest Ansible that manages the newest libraries."""
-    return [_end("controller", "controller", "not full")]
-
-
-def integration_oldest() -> list[Check]:
-    """The oldest Ansible that manages the oldest libraries."""
-    controller = _either("controller-oldest", "controller")
-    return [_end(controller, "managed-oldest", "not full and (not newest_end or both_ends)")]
-
-
-def _end(controller: str, managed: str, chosen: str) -> Check:
-    name = f"integration: ansible-core {_library(controller, 'ansible-core')}"
-    name += f", Python {_version(managed)}, pyroute2 {_library(managed, 'pyroute2')}"
-    return _integration(name, controller, managed, chosen)
+    """Both ends: the oldest Ansible that manages the oldest libraries, and the newest with the newest."""
+    checks = []
+    newest, oldest = "not full", "not full and (not newest_end or both_ends)"
+    for controller, managed in ((_either("controller-oldest", "controller"), "managed-oldest"), ("controller",) * 2):
+        name = f"integration: ansible-core {_library(controller, 'ansible-core')}"
+        name += f", Python {_version(managed)}, pyroute2 {_library(managed, 'pyroute2')}"
+        chosen = newest if controller == managed else oldest
+        checks.append(_integration(name, controller, managed, chosen))
+    return checks
 
 
 def integration_full() -> list[Check]:
@@ -193,7 +188,6 @@ STAGES: dict[str, Callable[[], list[Check]]] = {
     "lint": lint,
     "unit": unit,
     "integration": integration,
-    "integration-oldest": integration_oldest,
     "integration-full": integration_full,
     "some-faults": some_faults,
     "quickstart-test": quickstart,

@@ -126,10 +126,12 @@ def test_what_cannot_be_imported_fails_in_the_module_that_does(ask):
 
 def test_it_is_where_the_one_who_asks_is(ask):
     inside = ("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--mount-proc")
-    program = "import os; print(os.getppid(), *map(os.readlink, sorted(f'/proc/self/ns/{n}' for n in %s)))"
-    program %= ["mnt", "net", "pid", "uts"]
-    here, there = ask(program), ask(program, inside=inside)
+    spaces = [f"/proc/self/ns/{name}" for name in ("mnt", "net", "pid", "uts")]
+    program = f"import os, platform; print(os.getppid(), *map(os.readlink, {spaces}), platform.node())"
+    here = ask(module(program, noted="import platform; platform.uname()"))
+    there = ask(program, inside=(*inside, "sh", "-c", 'hostname elsewhere; exec "$@"', "sh"))
     assert there.stderr == ""
+    assert there.stdout.split()[-1] == "elsewhere"
     # The one who asks is the first process there; the server is in no namespace but its own.
     assert there.stdout.split()[0] == "0"
     assert not set(there.stdout.split()[1:]) & set(here.stdout.split()[1:])

@@ -22,6 +22,7 @@ import hashlib
 import importlib
 import io
 import os
+import platform
 import re
 import select
 import signal
@@ -135,6 +136,8 @@ def answer(client: socket.socket, pid: int, program: str, descriptors: list[int]
         os.fchdir(folder)
         os.environ.clear()
         os.environb.update(tuple(entry.split(b"=", 1)) for entry in given)
+        # It holds the name of the host that the server is on.
+        platform._uname_cache = None
         run(program, descriptors[1:])
         sys.exit()
     poll = select.poll()

@@ -27,7 +27,8 @@ def ip(host: Sandbox, *words: str) -> None:
 def await_duplicates(host: Sandbox, *inside: str) -> None:
     """Wait until no IPv6 address is looked for on the network any more; ``inside`` is ``-n`` and a namespace."""
     end = time.monotonic() + PATIENCE
-    while said := host.run(["ip", *inside, "-6", "address", "show", "tentative"]).stdout:
+    # In a namespace that does not exist there is none.
+    while said := host.run(["ip", *inside, "-6", "address", "show", "tentative"], check=False).stdout:
         assert time.monotonic() < end, said
         # `ip monitor` does not say when it has begun to listen.
         time.sleep(0.1)
