@@ -107,8 +107,10 @@ class Systemd:
     def log(self, name: str) -> str:
         """The last lines that the service and systemd wrote about it to the journal."""
         attempt(["journalctl", "--sync"])
-        argv = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=10", f"--unit={unit.unit_name(name)}"]
-        return attempt(argv).output.strip()
+        # Not --unit: it leaves out what systemd's child says before it becomes the service, once the child is gone.
+        own = unit.unit_name(name)
+        found = [f"UNIT={own}", "+", f"_SYSTEMD_UNIT={own}"]
+        return attempt(["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=10", *found]).output.strip()
 
 
 def _path(name: str) -> Path:
