@@ -80,12 +80,12 @@ def _together(work: Iterable[Awaitable[Any]]) -> list[Any]:
 
 
 @asynccontextmanager
-async def _connected(target: Target, patience: float = _ANSWER) -> AsyncIterator[Any]:
+async def _connected(target: Target, patience: float | None = None) -> AsyncIterator[Any]:
     from qemu.qmp import QMPClient, QMPError
 
     client = QMPClient(target.name)
     try:
-        await asyncio.wait_for(client.connect(target.socket), patience)
+        await asyncio.wait_for(client.connect(target.socket), patience or _ANSWER)
     except (QMPError, asyncio.TimeoutError) as exc:
         raise HostError(f"guest '{target.name}': no QEMU answers at {target.socket}") from exc
     try:
@@ -101,9 +101,10 @@ async def _connected(target: Target, patience: float = _ANSWER) -> AsyncIterator
 
 
 async def _await_running(target: Target) -> None:
-    async with _connected(target) as client:
+    # One that starts answers when it is ready: a busy host takes its time.
+    async with _connected(target, target.timeout) as client:
         with client.listener(("RESUME",)) as resumed:
-            status = (await asyncio.wait_for(client.execute("query-status"), _ANSWER))["status"]
+            status = (await asyncio.wait_for(client.execute("query-status"), target.timeout))["status"]
             if status in _BEFORE_RUNNING:
                 try:
                     await asyncio.wait_for(resumed.get(), target.timeout)
