@@ -40,6 +40,15 @@ total = sum(struct.unpack("!16H", source + target + struct.pack("!HH", 6, 20) + 
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
 raw.sendto(segment(~(total + (total >> 16)) & 0xFFFF), (sys.argv[2], 0))
 """
+# usage: INTERFACE: a router advertisement of a default route and of a prefix for addresses (RFC 4861, 4.2).
+ADVERTISEMENT = """
+import socket, struct, sys
+head = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
+prefix = struct.pack("!BBBBIII16s", 3, 4, 64, 0xC0, 3600, 3600, 0, socket.inet_pton(socket.AF_INET6, "fd00:bad::"))
+raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+raw.sendto(head + prefix, ("ff02::1", 0, 0, socket.if_nametoindex(sys.argv[1])))
+"""
 #: What an answer to a rejected packet is to the one who sent it (RFC 1812 and RFC 4443: administratively prohibited).
 REJECTED = {
     ("tcp", 4): "Connection refused",
@@ -287,6 +296,22 @@ def test_the_host_serves_addresses_and_names_and_no_more_where_it_is_not_to_be_r
             assert site.asks("iso.11", address("isolated", 1, version), protocol, port=53) != "host"
             assert site.asks("iso-too.11", address("isolated-too", 1, version), protocol) == "host"
             assert site.asks("host", address("isolated-too", 11, version), protocol) == "iso-too.11"
+
+
+def test_no_guest_becomes_the_router_of_a_host_that_does_not_forward(play: Player, site: Site, backend):
+    """That lets its guests in."""
+    site.host.run(["sysctl", "-w", "net.ipv6.conf.all.forwarding=0", "net.ipv6.conf.br5.accept_ra=1"])
+
+    def advertised() -> str:
+        site.host.run(["ip", "netns", "exec", "iso.11", sys.executable, "-c", ADVERTISEMENT, "eth0"])
+        # It is there when what was sent after it is.
+        assert site.asks("iso.11", address("isolated", 1, 6)) == "host"
+        return site.host.run(["ip", "-6", "route", "show", "proto", "ra"]).stdout
+
+    play(site.host, [firewalls(backend, wanted("isolated", host_access=True))])
+    assert advertised() == ""
+    play(site.host, [firewalls(backend, wanted("isolated", state="absent"))])
+    assert "dev br5" in advertised()
 
 
 @pytest.mark.both_ends

@@ -115,6 +115,8 @@ def rules(network: NetworkFirewall) -> Iterator[tuple[str, PacketRule]]:
 
 def _to_host(network: NetworkFirewall) -> Iterator[PacketRule]:
     if network.host_access:
+        # A host that does not forward IPv6 would take any guest for its router.
+        yield PacketRule("drop", 6, protocol="ipv6-icmp", icmp_type="nd-router-advert")
         yield PacketRule("accept")
         return
     if network.dhcp:
