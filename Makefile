@@ -7,7 +7,7 @@ PYTHON ?= python3
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup site check teardown test test-full lint unit integration quickstart-test molecule some-faults faults format clean
+.PHONY: help setup site check teardown bench test test-full lint unit integration quickstart-test molecule some-faults faults format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,6 +23,9 @@ check: setup ## what another `make site` would change
 
 teardown: setup ## remove all that `make site` made
 	@tools/virtnet quickstart teardown
+
+bench: setup ## what it costs beside raw tools, loops and others; BENCH="--rounds 1 --sizes 1 100" for less
+	@tools/virtnet benchmark $(BENCH)
 
 test: ## lint, unit and integration tests, the quick start, two of Molecule's scenarios, and a table at the end
 	@$(PYTHON) -m tools.check lint unit integration quickstart-test some-molecule

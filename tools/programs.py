@@ -11,7 +11,7 @@ import sys
 
 from . import places
 
-PROGRAMS = ("sandbox", "quickstart", "vmhosts")
+PROGRAMS = ("benchmark", "sandbox", "quickstart", "vmhosts")
 INSTALLED = ("molecule",)
 
 

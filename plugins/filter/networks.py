@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec import inventory
@@ -20,28 +20,16 @@ def network_resources(
     guests: list[dict[str, Any]],
     host: str,
     fleet: str,
-    facts: Mapping[str, Any] | None = None,
+    there: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     """See the documentation in network_resources.yml."""
 
     def made() -> dict[str, Any]:
         parsed = parse_networks(networks, guests, host, fleet)
-        check_against_host(parsed, list(_subnets(facts or {})))
+        check_against_host(parsed, [(one["interface"], one["address"]) for one in there or ()])
         return resources(parsed, host, fleet)
 
     return plainly(made)
-
-
-def _subnets(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Interface and subnet of each address that a host has, out of its facts."""
-    for fact in facts.values():
-        if isinstance(fact, Mapping) and "device" in fact:
-            first = [fact["ipv4"]] if fact.get("ipv4") else []
-            for found in [*first, *fact.get("ipv4_secondaries", ())]:
-                yield fact["device"], f"{found['network']}/{found['netmask']}"
-            for found in fact.get("ipv6", ()):
-                if found.get("scope") != "link":
-                    yield fact["device"], f"{found['address']}/{found['prefix']}"
 
 
 def inventory_problems(names: list[str], hostvars: Mapping[str, Mapping[str, Any]], fleet: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ._spec.base import Resource, SpecError, Step
@@ -21,7 +22,7 @@ class Change:
     before: Any
     after: Any
 
-    @property
+    @cached_property
     def steps(self) -> list[Step]:
         return type(self.after or self.before).steps(self.before, self.after)
 

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from .errors import HostError
 
@@ -35,15 +36,24 @@ def attempt(argv: list[str], input: str = "", timeout: float = 120) -> Done:
     """Run a program that may fail. Raises HostError when it cannot be run, or takes longer than `timeout` seconds."""
     environment = {**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{_PATH}"}
     try:
-        # No module is at hand here, so its run_command is not either.
-        done = subprocess.run(  # pylint: disable=ansible-bad-function
-            argv, input=input.encode(), capture_output=True, env=environment, timeout=timeout, check=False
-        )
+        with _file_of(input) as stdin:
+            # No module is at hand here, so its run_command is not either.
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
+                argv, stdin=stdin, capture_output=True, env=environment, timeout=timeout, check=False
+            )
     except subprocess.TimeoutExpired:
         raise HostError(f"'{shlex.join(argv)}' did not end within {timeout:g} s") from None
     except OSError as exc:
         raise HostError(f"'{shlex.join(argv)}' cannot be run: {exc.strerror}") from exc
     return Done(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace").strip())
+
+
+def _file_of(text: str) -> BinaryIO:
+    """A file in memory to be read from its beginning: a pipe would be filled by 512 bytes at a time."""
+    file = os.fdopen(os.memfd_create("input"), "w+b")
+    file.write(text.encode())
+    file.seek(0)
+    return file
 
 
 def run(argv: list[str], timeout: float = 120) -> str:

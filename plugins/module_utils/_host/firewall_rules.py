@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .._spec import firewall_marked, firewall_nftables
+from .._spec import firewall_marked, firewall_nftables, nat_nftables
 from .._spec.firewall_table import LAYOUTS
 from .._spec.other_firewall import (
     HOOKS,
@@ -20,10 +20,11 @@ from .._spec.other_firewall import (
     native_chains,
 )
 from .._spec.table import RuleWorld
-from . import command, iptables, namespace
+from . import command, iptables, namespace, nftables
 from .packet_rules import PacketRules
 
 _FAMILIES = {"ip": "iptables", "ip6": "ip6tables"}
+_OURS = (firewall_nftables.TABLE, nat_nftables.TABLE)
 _BRIDGE_CALLS = {4: "bridge-nf-call-iptables", 6: "bridge-nf-call-ip6tables"}
 
 
@@ -47,7 +48,7 @@ def _others() -> OtherFirewalls:
     in_nft = {family: _chains(f"{tool}-nft") for family, tool in _FAMILIES.items() if _has_iptables(listing, family)}
     legacy = [chain for tool in _FAMILIES.values() for chain in _legacy_chains(tool)]
     # What iptables cannot read of its own table is somebody's by nft.
-    known = [("inet", firewall_nftables.TABLE), *((family, TABLE) for family, chains in in_nft.items() if chains)]
+    known = [(family, TABLE) for family, chains in in_nft.items() if chains]
     return OtherFirewalls(
         (*(chain for chains in in_nft.values() for chain in chains), *legacy),
         tuple(native_chains(listing, known)),
@@ -56,11 +57,19 @@ def _others() -> OtherFirewalls:
 
 
 def _listing() -> dict:
-    """The ruleset of nftables without the elements of its sets; nothing where there is no nftables."""
+    """The tables of nftables that others made, without the elements of their sets; nothing where there is no nftables.
+
+    Ours are the large ones, and are known.
+    """
     if command.which("nft") is None:
         return {"nftables": []}
-    done = command.attempt(["nft", "--json", "--terse", "list", "ruleset"])
-    return json.loads(done.output) if done.code == 0 and done.output else {"nftables": []}
+    others = [(family, table) for family, table in nftables.tables() if table not in _OURS]
+    return {"nftables": [entry for other in others for entry in _entries(*other)]}
+
+
+def _entries(family: str, table: str) -> list[dict]:
+    done = command.attempt(["nft", "--json", "--terse", "list", "table", family, table])
+    return json.loads(done.output)["nftables"] if done.code == 0 and done.output else []
 
 
 def _has_iptables(listing: dict, family: str) -> bool:

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Links, addresses, routes and namespaces through netlink (rtnetlink(7)), on pyroute2 0.7.2 to 0.9.
+"""Links, addresses, routes and namespaces through netlink (rtnetlink(7)).
 
-Only what all those versions share is used: `IPRoute` opened inside the namespace it is to serve,
-`get_attr`, `list(dump)`; no return value of a change is looked at.
+What comes in thousands goes through `rtnetlink`, and what is left through pyroute2 0.7.2 to 0.9, imported when it is
+needed. Of that only what all those versions share is used: `IPRoute` opened inside the namespace it is to serve; no
+return value of a change is looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import grp
 import os
 import pwd
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,12 +24,11 @@ from typing import Any
 from .._spec import uplink, uplink_tag
 from .._spec.base import Resource, Step
 from .._spec.world import GuestTap, Link, Route, World
-from . import boot, command, guest_taps, holdings, journal, libraries, namespace, tuntap
+from . import boot, command, guest_taps, holdings, journal, libraries, link_messages, namespace, rtnetlink, tuntap
 from .errors import HostError
 from .journal import Place
 from .links import ROUTE_PROTOCOLS, read_links
 
-_IFA_F_NODAD = 0x02
 _RT_SCOPE_LINK = 253
 #: The steps that make a link, or a namespace, without our mark yet.
 _MAKING = ("netns_add", "link_add", "tap_set", "veth_add")
@@ -35,19 +36,20 @@ _REMOVING = ("netns_del", "link_del", "link_move")
 
 
 class Netlink:
-    """One netlink socket for each namespace touched, opened on first use."""
+    """One netlink socket for each namespace touched, opened on first use; one of pyroute2's where that is needed."""
 
     def __init__(self) -> None:
-        libraries.spare_pyroute2()
-        self._sockets: dict[str | None, Any] = {}
+        self._sockets: dict[str | None, rtnetlink.Socket] = {}
+        self._routes: dict[str | None, Any] = {}
         self._indexes: dict[Place, int] = {}
         self._journal: set[Place] = set()
         self._unfinished: set[Place] = set()
 
     def close(self) -> None:
-        for ipr in self._sockets.values():
-            ipr.close()
-        self._sockets.clear()
+        for sockets in (self._sockets, self._routes):
+            for one in sockets.values():
+                one.close()
+            sockets.clear()
 
     # -- observation -----------------------------------------------------------------------------
 
@@ -110,15 +112,22 @@ class Netlink:
     def _nsid(self, netns: str | None, there: str | None) -> int:
         """The number by which one namespace knows another one: `ip netns list-id`."""
         with namespace.descriptor(there) as fd:
-            return self._socket(netns).get_netnsid(fd=fd)["nsid"]
+            return self._iproute(netns).get_netnsid(fd=fd)["nsid"]
 
-    def _socket(self, netns: str | None) -> Any:
-        from pyroute2.iproute import IPRoute
-
+    def _socket(self, netns: str | None) -> rtnetlink.Socket:
         if netns not in self._sockets:
             with namespace.entered(netns):
-                self._sockets[netns] = IPRoute()
+                self._sockets[netns] = rtnetlink.Socket()
         return self._sockets[netns]
+
+    def _iproute(self, netns: str | None) -> Any:
+        libraries.spare_pyroute2()
+        from pyroute2.iproute import IPRoute
+
+        if netns not in self._routes:
+            with namespace.entered(netns):
+                self._routes[netns] = IPRoute()
+        return self._routes[netns]
 
     def _index(self, netns: str | None, name: str) -> int:
         if (netns, name) not in self._indexes:
@@ -145,21 +154,22 @@ class Netlink:
         namespace.create(name)
 
     def _netns_del(self, name: str) -> None:
-        if ipr := self._sockets.pop(name, None):
-            ipr.close()
+        for sockets in (self._sockets, self._routes):
+            if one := sockets.pop(name, None):
+                one.close()
         namespace.remove(name)
 
     def _sysctl_set(self, netns: str | None, key: str, value: str) -> None:
         namespace.write_sysctl(netns, key, value)
 
     def _link_add(self, netns: str | None, name: str, **attributes: Any) -> None:
-        self._socket(netns).link("add", ifname=name, **attributes)
+        self._socket(netns).request(*link_messages.add(name, **attributes))
 
     def _link_set(self, netns: str | None, name: str, **attributes: Any) -> None:
-        self._socket(netns).link("set", index=self._index(netns, name), **attributes)
+        self._socket(netns).request(*link_messages.change(self._index(netns, name), **attributes))
 
     def _link_del(self, netns: str | None, name: str) -> None:
-        self._socket(netns).link("del", index=self._index(netns, name))
+        self._socket(netns).request(*link_messages.delete(self._index(netns, name)))
         del self._indexes[netns, name]
 
     def _link_move(self, netns: str | None, name: str, to_netns: str | None, to_name: str) -> None:
@@ -168,7 +178,7 @@ class Netlink:
         with namespace.descriptor(to_netns) as fd:
             if to_netns != netns:
                 attributes["net_ns_fd"] = fd
-            self._socket(netns).link("set", index=index, **attributes)
+            self._iproute(netns).link("set", index=index, **attributes)
         del self._indexes[netns, name]
 
     def _veth_add(
@@ -182,7 +192,7 @@ class Netlink:
         near, far = ({"address": mac} if mac else {} for mac in macs)
         with namespace.descriptor(peer_netns) as fd:
             peer = {"ifname": peer_name, "net_ns_fd": fd, **far}
-            self._socket(netns).link("add", ifname=name, kind="veth", peer=peer, **near)
+            self._iproute(netns).link("add", ifname=name, kind="veth", peer=peer, **near)
         # An end that was there before went with its other end.
         self._indexes.pop((peer_netns, peer_name), None)
 
@@ -195,18 +205,13 @@ class Netlink:
         self._link_set(netns, name, master=self._index(netns, master) if master else 0, **attributes)
 
     def _isolated_set(self, netns: str | None, name: str, isolated: bool) -> None:
-        self._socket(netns).brport("set", index=self._index(netns, name), isolated=int(isolated))
+        self._iproute(netns).brport("set", index=self._index(netns, name), isolated=int(isolated))
 
     def _address_add(self, netns: str | None, name: str, address: str) -> None:
-        ip, prefix = address.split("/")
-        extra = {"family": socket.AF_INET6, "flags": _IFA_F_NODAD} if ":" in ip else {}
-        # "replace", not "add": an address that is already there is what was wanted.
-        ipr, index = self._socket(netns), self._index(netns, name)
-        ipr.addr("replace", index=index, address=ip, prefixlen=int(prefix), **extra)
+        self._socket(netns).request(*link_messages.address_add(self._index(netns, name), address))
 
     def _address_del(self, netns: str | None, name: str, address: str) -> None:
-        ip, prefix = address.split("/")
-        self._socket(netns).addr("del", index=self._index(netns, name), address=ip, prefixlen=int(prefix))
+        self._socket(netns).request(*link_messages.address_delete(self._index(netns, name), address))
 
     def _extra_add(self, netns: str | None, name: str, address: str, noted: bool, argv: list[str]) -> None:
         if noted:
@@ -232,26 +237,33 @@ class Netlink:
         command.run(argv) if held.expires is None else command.attempt(argv)
 
     def _route_add(self, netns: str | None, name: str, route: Route) -> None:
-        self._socket(netns).route("add", oif=self._index(netns, name), **_route_arguments(route))
+        self._iproute(netns).route("add", oif=self._index(netns, name), **_route_arguments(route))
 
     def _route_replace(self, netns: str | None, name: str, route: Route) -> None:
-        self._socket(netns).route("replace", oif=self._index(netns, name), **_route_arguments(route))
+        self._iproute(netns).route("replace", oif=self._index(netns, name), **_route_arguments(route))
 
     def _route_del(self, netns: str | None, name: str, route: Route) -> None:
-        self._socket(netns).route("del", oif=self._index(netns, name), **_route_arguments(route))
+        self._iproute(netns).route("del", oif=self._index(netns, name), **_route_arguments(route))
 
 
 @contextmanager
 def _plainly(action: str) -> Iterator[None]:
     """Turn whatever netlink or the kernel says about one action into one sentence about it."""
-    from pyroute2.netlink.exceptions import NetlinkError
-
     try:
         yield
-    except NetlinkError as exc:
-        raise HostError(f"{action} failed: {os.strerror(exc.code)}") from exc
     except OSError as exc:
         raise HostError(f"{action} failed: {exc.strerror or exc}") from exc
+    except Exception as exc:
+        code = _netlink_error(exc)
+        if code is None:
+            raise
+        raise HostError(f"{action} failed: {os.strerror(code)}") from exc
+
+
+def _netlink_error(exc: Exception) -> int | None:
+    """The error number of one that pyroute2 raised, which nobody can have raised who has not imported it."""
+    exceptions = sys.modules.get("pyroute2.netlink.exceptions")
+    return exc.code if exceptions and isinstance(exc, exceptions.NetlinkError) else None
 
 
 def _place(step: Step) -> tuple[str | None, str | None]:

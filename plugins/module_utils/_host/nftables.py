@@ -7,12 +7,20 @@
 from __future__ import annotations
 
 import re
+import socket
+from contextlib import closing
 from pathlib import Path
 
-from . import command
+from . import command, rtnetlink
 from .errors import HostError
 
 _PROTOCOLS = Path("/etc/protocols")
+# <linux/netfilter/nfnetlink.h>, <linux/netfilter/nf_tables.h>: struct nfgenmsg begins with the family.
+_NETLINK_NETFILTER = getattr(socket, "NETLINK_NETFILTER", 12)
+_GET_TABLE = 10 << 8 | 1
+_NFGENMSG = 4
+_NFTA_TABLE_NAME = 1
+_FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 _SCRATCH = ["unshare", "--net", "--", "sh", "-c"]
 
 
@@ -38,6 +46,20 @@ def read(family: str, table: str) -> str:
     if "Operation not permitted" in done.errors:
         raise HostError("nft is not permitted to read the rules; run as root ('become: true')")
     raise Unusable(f"nft does not work on this host: {done.errors}")
+
+
+def tables() -> list[tuple[str, str]]:
+    """Family and name of each table there is, none where the kernel has no nftables.
+
+    nft reads all rules of all tables before it says their names.
+    """
+    try:
+        with closing(rtnetlink.Socket(_NETLINK_NETFILTER)) as kernel:
+            found = rtnetlink.steady(lambda: kernel.dump(_GET_TABLE, bytes(_NFGENMSG), {}))
+    except OSError:
+        return []
+    names = ((one[0], rtnetlink.decode(one, _NFGENMSG)[_NFTA_TABLE_NAME]) for one in found)
+    return [(_FAMILIES[family], rtnetlink.text(name)) for family, name in names if family in _FAMILIES]
 
 
 def apply(_tool: str, _table: str, lines: list[str]) -> None:

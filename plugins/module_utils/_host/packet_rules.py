@@ -88,8 +88,9 @@ class PacketRules:
 
         Versions differ in that (names or numbers of protocols), and a difference of words only is no change.
         """
-        have, after = want.have(world), want.target(world, want.have(world))
-        if have is None or after is None:
+        have = want.have(world)
+        after = have and want.target(world, have)
+        if after is None:
             return
         for family, rules in after.rulesets.items():
             if not _reworded(after.layout, have.rulesets.get(family), rules):

@@ -151,9 +151,7 @@ class Bridge(Resource):
         if found is None:
             return None
         uplink, own = uplink_tag.read(found.alias)
-        ports = sorted(
-            (p for p in world.links(netns).values() if p.master == name and p.name != uplink), key=lambda p: p.name
-        )
+        ports = [port for port in world.ports(netns, name) if port.name != uplink]
         return cls(
             name=name,
             netns=netns,

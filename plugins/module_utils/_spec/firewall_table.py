@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -52,6 +53,8 @@ class NetworkFirewalls(Entries):
         return layout.assemble(family, sorted(shields, key=lambda shield: shield.network))
 
 
+# One run asks several times what is wanted.
+@cache
 def _shield(layout: ModuleType, family: str, network: NetworkFirewall) -> Shield:
     version = layout.SYNTAX.FAMILIES[family]
     name = token(network.name)

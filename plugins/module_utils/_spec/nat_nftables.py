@@ -138,7 +138,8 @@ def _forward_of_element(place: str, text: str) -> Forward:
 
 
 def _forward_of_line(line: str) -> Forward | None:
-    found = _DNAT.match(line)
+    # Most lines are none, and to search one of them to its end takes long.
+    found = _DNAT.match(line) if "dnat ip" in line else None
     if not found:
         return None
     first, last = packet_option.bounds(found["ports"] or "0-65535")

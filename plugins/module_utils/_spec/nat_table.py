@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -83,9 +84,13 @@ class NatRules(Entries):
         ]
 
     def _items(self, layout: ModuleType, version: int | None) -> list[Item]:
-        return [
-            layout.item(part, Tag(token(rule.network), rule.name, part.rank, rule.hairpin))
-            for rule in self.entries
-            if rule.state == "present" and version in (None, rule.version)
-            for part in placed(rule)
-        ]
+        listed = (rule for rule in self.entries if rule.state == "present" and version in (None, rule.version))
+        return [item for rule in listed for item in _items_of(layout, rule)]
+
+
+# One run asks several times what is wanted.
+@cache
+def _items_of(layout: ModuleType, rule: NatRule) -> tuple[Item, ...]:
+    return tuple(
+        layout.item(part, Tag(token(rule.network), rule.name, part.rank, rule.hairpin)) for part in placed(rule)
+    )

@@ -105,6 +105,7 @@ class World:
         self.taken: set[tuple[str | None, str]] = set()
         #: What the user should know of though it is no error, found while planning.
         self.warnings: list[str] = []
+        self._ports: dict[str | None, dict[str | None, list[Link]]] = {}
 
     def exists(self, netns: str | None) -> bool:
         return self._namespaces.get(netns) is not None
@@ -114,6 +115,15 @@ class World:
 
     def links(self, netns: str | None) -> Mapping[str, Link]:
         return self._namespaces.get(netns) or {}
+
+    def ports(self, netns: str | None, master: str) -> list[Link]:
+        """The links that are ports of another, by name."""
+        if netns not in self._ports:
+            ports = self._ports[netns] = {}
+            for name in sorted(self.links(netns)):
+                link = self.links(netns)[name]
+                ports.setdefault(link.master, []).append(link)
+        return self._ports[netns].get(master, [])
 
     def link(self, netns: str | None, name: str, kind: str | None = None) -> Link | None:
         """The link of that name; an error when it is there but of another kind than expected."""
