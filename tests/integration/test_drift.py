@@ -58,7 +58,8 @@ class Site:
 
     def check_paths(self) -> None:
         """The LAN by NAT, the other guest, and dnsmasq, of which each NIC gets its address anew."""
-        script = "for nic in eth0 eth1; do ip link set $nic up; udhcpc -n -q -t 20 -i $nic || exit; done"
+        # The guest's own client first, as two of them would take the address from each other.
+        script = "for nic in eth0 eth1; do wait-online $nic; udhcpc -n -q -t 20 -i $nic || exit; done"
         said = inside(self.host, "web1", "sh", "-c", f"({script}; ping -c1 -W10 {LAN}; ping -c1 -W10 10.7.2.12) 2>&1")
         assert all(address in said for address in ("10.7.1.11", "10.7.2.11")), said
         assert said.count("1 packets received") == 2, said
