@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.integration.support.libvirt_host import run_libvirt
 from tests.sandbox import Sandbox
 
 from . import libvirt
@@ -71,7 +72,8 @@ class Networks:
                 if not self._key["dhcp"] and len(phases) == len(PHASES):
                     _check_empty(host, who)
         if self._libvirt:
-            with fresh_host() as host, libvirt.daemon(host):
+            with fresh_host() as host:
+                run_libvirt(host)
                 found = libvirt.converge(host, self._key["count"])
             yield {**self._key, "phase": "converge", "who": "libvirt", "cost": vars(found)}
         empty = {tasks: self._empty(tasks) for tasks in {len(found) for found in self.results.values()}}

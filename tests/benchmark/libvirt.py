@@ -7,38 +7,19 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from tests.sandbox import Sandbox
 
-from .measure import Cost, Failed, cost
+from .measure import Cost, cost
 from .networks import names, subnet
 
 NETWORK = """<network><name>{name}</name><forward mode='nat'/><bridge name='vb-{name}' stp='off'/>
 <ip address='{subnet}.1' netmask='255.255.255.0'><dhcp><range start='{subnet}.10' end='{subnet}.200'/></dhcp></ip>
 </network>"""
-PATIENCE = 30.0
 
 
 def usable() -> bool:
     return shutil.which("libvirtd") is not None and shutil.which("virsh") is not None
-
-
-@contextmanager
-def daemon(host: Sandbox) -> Iterator[None]:
-    process = host.popen(["libvirtd"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + PATIENCE
-        while host.run(["virsh", "-c", "qemu:///system", "version"], check=False).returncode != 0:
-            if process.poll() is not None or time.monotonic() > until:
-                raise Failed("libvirtd does not run in a sandbox host of this machine")
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 def converge(host: Sandbox, count: int) -> Cost:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.integration.support.libvirt_host import run_libvirt
 from tests.sandbox import Sandbox
 
 from . import libvirt
@@ -31,7 +32,8 @@ def figures(folder: Path) -> Iterator[dict[str, Any]]:
         with fresh_host() as host:
             yield _figure(who, host, lambda ours=ours, host=host: ours.run(host, "converge"))
     if libvirt.usable():
-        with fresh_host() as host, libvirt.daemon(host):
+        with fresh_host() as host:
+            run_libvirt(host)
             yield _figure("libvirt", host, lambda: libvirt.converge(host, COUNT))
 
 
@@ -52,8 +54,8 @@ def _processes(host: Sandbox) -> dict[str, float]:
     space = os.readlink(f"/proc/{host.pid}/ns/pid")
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
-        # One that has ended meanwhile.
-        with suppress(FileNotFoundError, ProcessLookupError):
+        # One that has ended meanwhile, or that is not ours to look at.
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             if os.readlink(process / "ns/pid") == space:
                 size = re.search(r"^Pss: +(\d+) kB", (process / "smaps_rollup").read_text(), re.MULTILINE)
                 found[process.name] = int(size[1]) / 1024 if size else 0.0
