@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable
 from typing import Any
 
@@ -61,7 +62,7 @@ def _check_single(what: str, uses: Iterable[tuple[str, str]]) -> None:
         users[value] = network
 
 
-def check_subnets(used: list[tuple[str, str]]) -> None:
+def check_subnets(used: list[tuple[Any, str]]) -> None:
     """Refuse two that overlap; `used` are pairs of subnet and whose it is.
 
     Of subnets in order, one that overlaps any other overlaps the one before it: they are nested or apart.
@@ -80,6 +81,10 @@ def check_against_host(networks: list[Network], there: list[tuple[str, str]]) ->
 
     own = {name for n in networks for name in (n.bridge, n.uplink)}
     meeting = [(subnet.network, f"'{n.name}'") for n in networks if n.meets == "" for subnet in n.subnets]
+    ordered = sorted((netaddr.IPNetwork(subnet), whose) for subnet, whose in meeting)
     for interface, subnet in there:
         if interface not in own:
-            check_subnets([*meeting, (str(netaddr.IPNetwork(subnet).cidr), f"the host's interface '{interface}'")])
+            found = netaddr.IPNetwork(subnet).cidr, f"the host's interface '{interface}'"
+            # As these are apart, no other than its neighbours can overlap it.
+            place = bisect(ordered, found)
+            check_subnets([*ordered[max(place - 1, 0) : place + 1], found])

@@ -178,3 +178,29 @@ def test_what_the_host_has_on_another_interface(entry, there, refused):
             check_against_host(parse(entry), [there])
     else:
         check_against_host(parse(entry), [there])
+
+
+@pytest.mark.parametrize(
+    ("there", "network"),
+    [
+        ("192.168.3.0/24", None),
+        ("192.168.4.9/24", "n4"),
+        ("192.168.6.128/25", "n6"),
+        ("192.168.8.0/32", "n8"),
+        ("192.168.6.0/23", "n6"),
+        ("192.168.0.0/16", "n4"),
+        ("192.168.7.0/24", None),
+        ("192.168.9.0/24", None),
+        ("fd00::/8", None),
+    ],
+)
+def test_of_several_networks_the_one_that_an_interface_is_in_the_way_of(there, network):
+    """Whichever it is in their order."""
+    networks = parse(*({"name": f"n{n}", "model": "nat", "subnet": f"192.168.{n}.0/24"} for n in (8, 4, 6)))
+    others = [("lo", "127.0.0.1/8"), ("eth0", there), ("eth1", "10.0.0.0/8")]
+    if network is None:
+        check_against_host(networks, others)
+        return
+    with pytest.raises(SpecError, match=f"'{network}'") as refused:
+        check_against_host(networks, others)
+    assert "'eth0'" in str(refused.value)
