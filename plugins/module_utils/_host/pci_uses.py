@@ -120,15 +120,20 @@ def _places(disk: str, mounted: dict[str, str]) -> set[str]:
 
 def _ssh_connection() -> tuple[str | None, str | None]:
     """Client and server of the SSH session that we are in; a program that changes users may have hidden it."""
-    pid = os.getpid()
+    words = (os.environ.get("SSH_CONNECTION") or _inherited("SSH_CONNECTION") or "").split()
+    return (words[0], words[2]) if len(words) == 4 else (None, None)
+
+
+def _inherited(name: str) -> str | None:
+    """An environment variable of the nearest process above us that has it."""
+    pid = _parent(os.getpid())
     while pid > 1:
         with suppress(OSError):
             for entry in (_PROC / str(pid) / "environ").read_bytes().split(b"\0"):
-                if entry.startswith(b"SSH_CONNECTION="):
-                    words = os.fsdecode(entry.partition(b"=")[2]).split()
-                    return (words[0], words[2]) if len(words) == 4 else (None, None)
+                if entry.startswith(f"{name}=".encode()):
+                    return os.fsdecode(entry.partition(b"=")[2])
         pid = _parent(pid)
-    return None, None
+    return None
 
 
 def _parent(pid: int) -> int:
