@@ -39,6 +39,21 @@ notes:
   - A run waits for any other run of this collection on the same host.
 """
 
+    LOOK = r"""
+options: {}
+attributes:
+  diff_mode:
+    description: There is nothing to compare.
+    support: none
+  idempotent:
+    description: Nothing is changed.
+    support: full
+  platform:
+    description: Where the module runs.
+    support: full
+    platforms: linux
+"""
+
     NETLINK = r"""
 options: {}
 requirements:

@@ -14,23 +14,12 @@ description:
   - Tells which address each interface of a host has, in one look at all of them.
   - Ansible's own facts look at each interface by several programs, which takes a host with a thousand bridges a minute.
   - Link-local addresses of IPv6 are left out, since every interface has one.
-options: {}
+extends_documentation_fragment:
+  - virtnet.qemu.common.look
 attributes:
   check_mode:
     description: Nothing is changed.
     support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
-  idempotent:
-    description: Nothing is changed.
-    support: full
-  platform:
-    description: Where the module runs.
-    support: full
-    platforms: linux
-requirements:
-  - the program ip (iproute2)
 seealso:
   - plugin: virtnet.qemu.network_resources
     plugin_type: filter

@@ -42,20 +42,12 @@ options:
     description: Seconds after which what does not answer is not reached. Each question is repeated in that time.
     type: float
     default: 2
+extends_documentation_fragment:
+  - virtnet.qemu.common.look
 attributes:
   check_mode:
     description: Says what would be checked.
     support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
-  idempotent:
-    description: Nothing is changed.
-    support: full
-  platform:
-    description: Where the module runs.
-    support: full
-    platforms: linux
 requirements:
   - Python library netaddr
   - the program ip (iproute2)

@@ -112,20 +112,12 @@ options:
     type: str
     choices: [probed, present, absent]
     default: probed
+extends_documentation_fragment:
+  - virtnet.qemu.common.look
 attributes:
   check_mode:
     description: Says what would be checked.
     support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
-  idempotent:
-    description: Nothing is changed.
-    support: full
-  platform:
-    description: Where the module runs.
-    support: full
-    platforms: linux
 requirements:
   - Python libraries pyroute2 and netaddr
   - the programs ip (iproute2) and setpriv (util-linux)

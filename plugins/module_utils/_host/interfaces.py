@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
-import json
+import socket
+from contextlib import closing
 
-from . import command
+from . import rtnetlink
+from .errors import HostError
+from .links import read_addresses
 
 
 def addresses() -> list[dict[str, str]]:
     """Of each interface, but for what every interface has of IPv6."""
-    links = json.loads(command.run(["ip", "-json", "address", "show"]))
-    return [
-        {"interface": link["ifname"], "address": f"{info['local']}/{info['prefixlen']}"}
-        for link in links
-        for info in link.get("addr_info", ())
-        if "local" in info and not (info["family"] == "inet6" and info["scope"] == "link")
-    ]
+    names = dict(socket.if_nameindex())
+    try:
+        with closing(rtnetlink.Socket()) as kernel:
+            found = list(read_addresses(kernel))
+    except OSError as exc:
+        raise HostError(f"the addresses of the interfaces cannot be read: {exc.strerror}") from exc
+    # One that came or went meanwhile has no name.
+    listed = (one for one in found if one.index in names and not one.is_link_local)
+    return [{"interface": names[one.index], "address": one.cidr} for one in listed]

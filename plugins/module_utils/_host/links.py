@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from .._spec.ip import BRIDGE_OPTIONS
 from .._spec.world import Link, Route, in_order
@@ -55,19 +55,15 @@ def read_links(kernel: rtnetlink.Socket, link_local: Mapping[str, tuple[str, ...
     names = {head[2]: text(found[IFLA_IFNAME]) for head, found in messages}
     addresses: dict[int, list[str]] = {index: [] for index in names}
     secondary: dict[int, list[str]] = {index: [] for index in names}
-    for message in rtnetlink.steady(lambda: kernel.dump(rtnetlink.GETADDR, IFADDRMSG.pack(0, 0, 0, 0, 0), {})):
-        family, prefix, flags, scope, index = IFADDRMSG.unpack_from(message)
-        if index not in names or family not in _INTERNET:
+    for one in read_addresses(kernel):
+        if one.index not in names or not one.flags & _IFA_F_PERMANENT:
             continue
-        found = decode(message, IFADDRMSG.size)
-        flags = number(found.get(_IFA_FLAGS)) or flags
-        cidr = f"{socket.inet_ntop(family, found.get(IFA_LOCAL) or found[IFA_ADDRESS])}/{prefix}"
-        is_link_local = family == socket.AF_INET6 and scope == _RT_SCOPE_LINK
-        if flags & _IFA_F_PERMANENT and (not is_link_local or cidr in link_local.get(names[index], ())):
-            addresses[index].append(cidr)
-            # For IPv6 the same bit says "temporary".
-            if flags & _IFA_F_SECONDARY and family == socket.AF_INET:
-                secondary[index].append(cidr)
+        if one.is_link_local and one.cidr not in link_local.get(names[one.index], ()):
+            continue
+        addresses[one.index].append(one.cidr)
+        # For IPv6 the same bit says "temporary".
+        if one.flags & _IFA_F_SECONDARY and one.family == socket.AF_INET:
+            secondary[one.index].append(one.cidr)
     routes = _routes(kernel)
     return {
         names[head[2]]: _link(
@@ -80,6 +76,27 @@ def read_links(kernel: rtnetlink.Socket, link_local: Mapping[str, tuple[str, ...
         )
         for head, found in messages
     }
+
+
+class Address(NamedTuple):
+    """One of a link's, with its prefix length; ``flags`` are those of rtnetlink(7)."""
+
+    index: int
+    family: int
+    cidr: str
+    flags: int
+    is_link_local: bool
+
+
+def read_addresses(kernel: rtnetlink.Socket) -> Iterator[Address]:
+    """Every address of every link, whoever gave it and for however long."""
+    for message in rtnetlink.steady(lambda: kernel.dump(rtnetlink.GETADDR, IFADDRMSG.pack(0, 0, 0, 0, 0), {})):
+        family, prefix, flags, scope, index = IFADDRMSG.unpack_from(message)
+        if family in _INTERNET:
+            found = decode(message, IFADDRMSG.size)
+            cidr = f"{socket.inet_ntop(family, found.get(IFA_LOCAL) or found[IFA_ADDRESS])}/{prefix}"
+            is_link_local = family == socket.AF_INET6 and scope == _RT_SCOPE_LINK
+            yield Address(index, family, cidr, number(found.get(_IFA_FLAGS)) or flags, is_link_local)
 
 
 def _ask_links(kernel: rtnetlink.Socket) -> list[bytes]:
