@@ -52,8 +52,14 @@ class VmHost:
     def module(self, name: str, options: dict[str, Any], check: bool = False) -> dict[str, Any]:
         """The result of a module of ours that worked."""
         result = self._host.ansible(name, json.dumps(options), check=check)
-        assert "commands" in result or "results" in result, result
+        assert _worked(result), result
         return result
+
+    def refusal(self, name: str, options: dict[str, Any]) -> str:
+        """What a module of ours says that fails, in check mode."""
+        result = self._host.ansible(name, json.dumps(options), check=True)
+        assert not _worked(result), result
+        return result["msg"]
 
     def snapshot(self) -> dict[str, Any]:
         source = Path(snapshot.__file__).read_text(encoding="utf-8")
@@ -70,3 +76,8 @@ class VmHost:
             SCENARIO / "inventory" / name for name in (f"host_vars/{self.name}.yml", "group_vars/hypervisors.yml")
         )
         return read(own if own.exists() else common, self.number)
+
+
+def _worked(result: dict[str, Any]) -> bool:
+    """Whether that is the result of a module of ours that did not fail; Ansible's own word for it is not kept."""
+    return "commands" in result or "results" in result

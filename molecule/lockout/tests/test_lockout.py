@@ -20,9 +20,8 @@ import pytest
 
 from tests.faults.vm import VmHost
 
-#: Seconds until the host takes back what cut it off, and what it may need for that when it is emulated and the machine
-#: slow: 68 were seen.
-TIMEOUT, RESTORE = 120, 120
+#: Seconds until the host takes back what cut it off, and what it may need for that when it is emulated.
+TIMEOUT, RESTORE = 120, 60
 REPORT = "/var/lib/virtnet/checkpoint/restored.json"
 LAN = {"name": "lan", "model": "bridged", "uplink": "lan0"}
 LAB = {"name": "lab", "model": "routed", "dhcp": False, "dns": False}

@@ -4,7 +4,6 @@
 
 """A NIC and two virtual functions that guests have: neighbours on the LAN, and bound before the guests start."""
 
-import json
 import re
 
 import pytest
@@ -107,16 +106,11 @@ def test_a_boot_binds_them_before_any_guest_starts(vm_host):
     assert "e1000e 0000:" not in vm_host.run(["journalctl", "--no-pager", "--dmesg", "--boot"]).stdout
 
 
-def refusal(vm_host, host, name):
-    """What the module says; of one that does not fail there is no message."""
-    return host.ansible("virtnet.qemu.vfio_bind", json.dumps({"name": name}), check=True)["msg"]
-
-
-def test_what_the_host_needs_stays_with_it(vm_host, host):
-    message = refusal(vm_host, host, "lan0")
+def test_what_the_host_needs_stays_with_it(vm_host):
+    message = vm_host.refusal("virtnet.qemu.vfio_bind", {"name": "lan0"})
     assert "default route" in message
     assert "managed through" in message
     # The chipset's functions are one group; each that is not asked for is named.
-    message = refusal(vm_host, host, "00:1f.2")
+    message = vm_host.refusal("virtnet.qemu.vfio_bind", {"name": "00:1f.2"})
     assert "0000:00:1f.3" in message
     assert "IOMMU group" in message
