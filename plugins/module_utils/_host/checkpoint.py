@@ -45,11 +45,7 @@ def _arm(timeout: int, by: str, check_mode: bool) -> dict[str, Any]:
         _refuse_if_there(store.read(store.ARMED))
         report = store.read(store.REPORT)
         timer = _timer()
-        deadline = time.time() + timeout
-        until = time.strftime(_TIME, time.localtime(deadline))
-        if not check_mode:
-            about = {"by": by, "armed": time.strftime(_TIME), "until": until, "deadline": deadline}
-            _save_and_start(timer, timeout, about)
+        until = _times(timeout)["until"] if check_mode else _save_and_start(timer, timeout, by)
     result = _result(True, not check_mode, timer.lines(timeout), until=until)
     return {**result, "warnings": [told(report)] if report else [], "restored": report}
 
@@ -66,7 +62,14 @@ def _refuse_if_there(saved: dict[str, Any] | None) -> None:
     )
 
 
-def _save_and_start(timer: Any, timeout: int, about: dict[str, Any]) -> None:
+def _times(timeout: int) -> dict[str, Any]:
+    now = time.time()
+    armed, until = (time.strftime(_TIME, time.localtime(when)) for when in (now, now + timeout))
+    return {"armed": armed, "until": until, "deadline": now + timeout}
+
+
+def _save_and_start(timer: Any, timeout: int, by: str) -> str:
+    """Returns until when nothing is restored."""
     store.make()
     # Of a run that was killed: without its state it does nothing.
     timer.stop()
@@ -75,8 +78,10 @@ def _save_and_start(timer: Any, timeout: int, about: dict[str, Any]) -> None:
     try:
         checkpoint_program.install()
         units = checkpoint_state.active_units() if timer.supervised else []
-        saved = {**about, **checkpoint_state.live(), "files": checkpoint_state.files(), "units": units}
+        saved = {"by": by, **checkpoint_state.live(), "files": checkpoint_state.files(), "units": units}
         saved["managers"] = managers.saved() if timer.supervised else {}
+        # A slow host needs seconds for what is above.
+        saved.update(_times(timeout))
         timer.start(timeout)
         # Last: from here on it is armed, and whoever is killed leaves a timer that runs.
         store.write(store.ARMED, saved)
@@ -86,6 +91,7 @@ def _save_and_start(timer: Any, timeout: int, about: dict[str, Any]) -> None:
             store.clear()
         raise
     store.REPORT.unlink(missing_ok=True)
+    return str(saved["until"])
 
 
 def _confirm(probe: list[str] | None, check_mode: bool) -> dict[str, Any]:

@@ -130,6 +130,8 @@ class Restore:
         self._saved = saved
         self._at_boot = at_boot
         self._systemd = booted()
+        #: What was read and cannot have changed since by what is done here.
+        self._seen: dict[str, Any] = {}
         self._lines: list[str] = []
         self._failed: list[str] = []
 
@@ -201,6 +203,7 @@ class Restore:
             attempt(["systemctl", "start", "--no-block", *names], timeout=_PATIENCE_FOR_STEP)
 
     def _network(self) -> None:
+        self._seen.clear()
         earlier = list(self._failed)
         for _round in range(_ROUNDS):
             # What failed for want of something that came later in the round.
@@ -212,7 +215,11 @@ class Restore:
                 return
 
     def _phase(self, phase: Any, names: tuple[str, ...]) -> int:
-        return self._take(phase(self._saved, checkpoint_state.live(names)))
+        self._seen.update(checkpoint_state.live([name for name in names if name not in self._seen]))
+        taken = self._take(phase(self._saved, self._seen))
+        if taken:
+            self._seen.clear()
+        return taken
 
     def _units(self) -> None:
         active = checkpoint_state.active_units()

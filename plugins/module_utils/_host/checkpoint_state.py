@@ -12,6 +12,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def live(names: Iterable[str] | None = None) -> dict[str, Any]:
         "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         # Of the one who reads: interfaces are fetched into its namespace.
         "pid": os.getpid(),
-        **{name: _READERS[name]() for name in names or _READERS},
+        **{name: _READERS[name]() for name in (_READERS if names is None else names)},
     }
 
 
@@ -112,10 +113,14 @@ def _legacy() -> list[str]:
         names = Path("/proc/net", f"{tool.replace('tables', '_tables')}_names")
         if not names.is_file() or not names.read_text().strip():
             continue
-        default = _ask([tool, "--version"]).output if which(tool) else ""
-        name = tool if "legacy" in default else f"{tool}-legacy"
+        name = tool if which(tool) and _is_legacy(tool) else f"{tool}-legacy"
         found += [name] if which(f"{name}-save") else []
     return found
+
+
+@lru_cache(maxsize=None)
+def _is_legacy(tool: str) -> bool:
+    return "legacy" in _ask([tool, "--version"]).output
 
 
 def _iptables() -> dict[str, dict[str, str]]:
@@ -123,7 +128,7 @@ def _iptables() -> dict[str, dict[str, str]]:
     legacy = _legacy()
     tools = list(legacy)
     for tool in ("iptables", "ip6tables"):
-        if tool not in legacy and which(f"{tool}-save") and "legacy" not in _ask([tool, "--version"]).output:
+        if tool not in legacy and which(f"{tool}-save") and not _is_legacy(tool):
             tools.append(tool)
     return {tool: tables_of_iptables(_ask([f"{tool}-save"]).output) for tool in tools}
 
