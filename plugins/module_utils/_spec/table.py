@@ -103,7 +103,7 @@ class Entries(Resource, ABC):
         rulesets = {}
         for family in layout.SYNTAX.FAMILIES:
             there = None if world.everything else ruleset(have, family)
-            if rules := self.assembled(layout, family, there or Ruleset()):
+            if rules := world.assembled(self, layout, family, there):
                 rulesets[family] = rules.spelled(world.spelling)
         return self.table(self.key, layout, rulesets) if rulesets else None
 
@@ -147,6 +147,15 @@ class RuleWorld:
         self.warnings: list[str] = []
         #: By namespace, as far as somebody asked: the firewalls of other programs.
         self.others: dict[str | None, Any] = {}
+        #: Beside each result what it was made of, as it goes by their identity.
+        self._assembled: dict[tuple[int, ModuleType, str, int], tuple[Ruleset | None, Any, Any]] = {}
+
+    def assembled(self, entries: Entries, layout: ModuleType, family: str, there: Ruleset | None) -> Ruleset | None:
+        """What is to be in a family's table. A run asks for it several times."""
+        key = id(entries), layout, family, id(there)
+        if key not in self._assembled:
+            self._assembled[key] = entries.assembled(layout, family, there or Ruleset()), entries, there
+        return self._assembled[key][0]
 
     def rulesets(self, key: tuple[str | None, str]) -> Mapping[str, Ruleset]:
         return self._found[key][1] if self._found.get(key) else {}
