@@ -13,6 +13,8 @@ author: virtnet.qemu contributors (@virtnet)
 description:
   - Has a NIC offer virtual functions, which guests can have as NICs of their own, with M(virtnet.qemu.vfio_bind).
   - The host goes on using the NIC itself. It is set up, since one that is down passes nothing on.
+  - Where it was down before, it keeps out of the host's own network until O(state=absent); it answers no ARP request
+    for the addresses of the host's other NICs (C(arp_ignore)) and takes no address from a router (C(accept_ra)).
   - Another number of virtual functions takes away all that there are, so it is refused while a guest has one of them.
 extends_documentation_fragment:
   - virtnet.qemu.common
@@ -54,7 +56,7 @@ options:
     type: bool
     default: false
   state: &state
-    description: V(absent) removes all virtual functions, and has the NIC up or down as it was before.
+    description: V(absent) removes all virtual functions, and has the NIC, up or down, as it was before.
     type: str
     choices: [present, absent]
     default: present

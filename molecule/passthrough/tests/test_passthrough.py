@@ -4,6 +4,7 @@
 
 """A NIC and two virtual functions that guests have: neighbours on the LAN, and bound before the guests start."""
 
+import json
 import re
 
 import pytest
@@ -65,6 +66,19 @@ def test_a_guest_drives_its_nics_and_is_a_neighbour_on_the_lan(vm_host, said, gu
     for address in addresses:
         done = VmLan().run(["curl", "--silent", "--max-time", PATIENCE, f"http://{address}/"])
         assert f"host {guest}\n" in done.stdout
+
+
+def test_the_nic_of_the_functions_keeps_out_of_the_hosts_own_network(vm_host):
+    """Else the LAN would look for the host there, and not reach it once that NIC is down again."""
+    links = json.loads(vm_host.run(["ip", "-json", "address"]).stdout)
+    (nic,) = [link for link in links if link.get("address") == f"52:54:00:03:00:{vm_host.number:02x}"]
+    assert "UP" in nic["flags"]
+    assert [entry["scope"] for entry in nic["addr_info"]] in ([], ["link"])
+    address = f"192.0.2.{vm_host.number}"
+    for argv in (["ip", "neighbour", "flush", "to", address], ["ping", "-c", "3", "-W", PATIENCE, address]):
+        VmLan().run(argv)
+    found = VmLan().run(["ip", "neighbour", "show", address]).stdout
+    assert f"52:54:00:01:00:{vm_host.number:02x}" in found
 
 
 def devices(vm_host):

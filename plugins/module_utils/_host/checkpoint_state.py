@@ -12,7 +12,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def _legacy() -> list[str]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_legacy(tool: str) -> bool:
     return "legacy" in _ask([tool, "--version"]).output
 

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 from .._persist import sriov as persist
 from .._spec.base import Step
 from .._spec.pci import PciDevice
-from .._spec.sriov import Function, Record, Sriov as Want, SriovWorld
+from .._spec.sriov import Function, Record, Sriov as Want, SriovWorld, sysctl_paths
 from . import pci, pci_notes, supervisor
 from .command import run
 from .errors import HostError
@@ -43,6 +45,9 @@ class Sriov:
         except HostError as exc:
             raise HostError(f"{exc}; 'dmesg' may say why the driver refused it") from exc
 
+    def _sysctl(self, path: str, value: str) -> None:
+        pci.write(Path(path), value)
+
     def _link(self, argv: list[str]) -> None:
         run(argv)
 
@@ -61,7 +66,15 @@ def _observed(device: PciDevice) -> Want:
         autoprobe=pci.text(pci.DEVICES / device.address / "sriov_drivers_autoprobe") != "0",
         functions=tuple(_function(found) for found in sorted(link.get("vfinfo_list", ()), key=lambda vf: vf["vf"])),
         up="UP" in link["flags"],
+        sysctls=tuple(_sysctls(interface)),
     )
+
+
+def _sysctls(interface: str) -> Iterator[tuple[str, str]]:
+    """A host without IPv6 has none of its."""
+    for name, path in sysctl_paths(interface).items():
+        if value := pci.text(Path(path)):
+            yield name, value
 
 
 def _function(found: dict) -> Function:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from .._spec.pci import Identity
-from .._spec.sriov import Function, Record
+from .._spec.sriov import APART, Function, Record
 from . import boot_pci, vfio
 
 UNIT, TARGET = "virtnet-sriov.service", "multi-user.target"
@@ -19,7 +19,20 @@ SCRIPT_FILE = "/etc/virtnet/sriov.sh"
 #: What is made at boot too, and what only until the next one.
 TABLE, PASSING_TABLE = "/etc/virtnet/sriov.table", "/run/virtnet/sriov.table"
 _NONE = "-"
-_COLUMNS = ("address", "model", "by", "serial", "count", "probes", "mac", "interface", "autoprobe", "up", "name")
+_COLUMNS = (
+    "address",
+    "model",
+    "by",
+    "serial",
+    "count",
+    "probes",
+    "mac",
+    "interface",
+    "autoprobe",
+    "up",
+    "sysctls",
+    "name",
+)
 _WORDS = {"mac": "mac", "vlan": "vlan", "spoofchk": "spoof_check", "trust": "trust"}
 
 UNIT_TEXT = f"""\
@@ -40,7 +53,8 @@ WantedBy={TARGET}
 """
 
 SCRIPT = (
-    r"""#!/bin/sh
+    (
+        r"""#!/bin/sh
 # Written by virtnet.qemu; changes here are lost.
 # Makes the virtual functions of the table beside this file: a row "pf" for each NIC, and rows "vf" with their settings
 # after it. Every row is tried, whatever becomes of the others; each that fails makes the whole fail in the end.
@@ -50,8 +64,8 @@ table=@TABLE@
 # Seconds that may be waited for drivers and names of interfaces, all in all.
 patience=60
 """
-    + boot_pci.FUNCTIONS
-    + r"""
+        + boot_pci.FUNCTIONS
+        + r"""
 # Looked for without another program, and seldom: a host that boots has better things to do.
 await_interface() {
     until [ -d "$device/net" ]; do
@@ -62,13 +76,31 @@ await_interface() {
 }
 
 # Until udev has given the interface its name, it may change at any time.
-set_link() {
-    # shellcheck disable=SC2086  # the words of ip-link(8)
-    until said=$(ip link set dev "$(ls "$device/net")" $1 2>&1); do
+patiently() {
+    until said=$("$@" 2>&1); do
         [ "$patience" -gt 0 ] || { fail "$said"; return; }
         patience=$((patience - 1))
         sleep 1
     done
+}
+
+set_link() {
+    # shellcheck disable=SC2086  # the words of ip-link(8)
+    ip link set dev "$(ls "$device/net")" $1
+}
+
+# One that is up for its functions only takes no part in the host's network.
+keep_apart() {
+    interface=$(ls "$device/net")
+    for setting in @APART@; do
+        name=${setting%=*}
+        file=/proc/sys/net/${name%/*}/conf/$interface/${name#*/}
+        [ ! -e "$file" ] || echo "${setting#*=}" > "$file" || return
+    done
+}
+
+take_up() {
+    { [ "$up" = 1 ] || keep_apart; } && set_link up
 }
 
 make() {
@@ -85,20 +117,24 @@ while read -r kind rest; do
             # shellcheck disable=SC2086  # the columns
             set -- $rest
             address=$1 model=$2 by=$3 serial=$4 count=$5 probes=$6
-            shift 10
+            up=${10}
+            shift 11
             name=$1
             { find_device && await_interface; } || { device=''; continue; }
-            set_link up
+            patiently take_up
             make
             ;;
         vf)
-            case $device$rest in /*' '*) set_link "vf $rest" ;; esac
+            case $device$rest in /*' '*) patiently set_link "vf $rest" ;; esac
             ;;
     esac
 done < "$table"
 [ -z "$failed" ]
 """
-).replace("@TABLE@", TABLE)
+    )
+    .replace("@TABLE@", TABLE)
+    .replace("@APART@", " ".join(map("=".join, APART.items())))
+)
 
 
 def table(records: Iterable[Record]) -> str:
@@ -111,7 +147,8 @@ def _lines(record: Record) -> Iterator[str]:
     known = record.identity
     by = "serial" if record.by_serial else "slot"
     cells = (known.address, known.model, by, known.serial, str(record.count), str(int(record.probes)), known.mac)
-    cells += (known.interface, str(int(record.autoprobe)), str(int(record.up)), record.name)
+    sysctls = ",".join("=".join(pair) for pair in record.sysctls)
+    cells += (known.interface, str(int(record.autoprobe)), str(int(record.up)), sysctls, record.name)
     yield f"pf {' '.join(cell or _NONE for cell in cells)}"
     for number, function in enumerate(record.functions):
         # A row for each, also for one that has no settings: the next run counts them.
@@ -138,6 +175,7 @@ def _record(row: dict[str, str | None], boot: bool) -> Record:
         up=row["up"] == "1",
         autoprobe=row["autoprobe"] == "1",
         boot=boot,
+        sysctls=tuple(tuple(pair.split("=")) for pair in (row["sysctls"] or "").split(",") if pair),
         count=int(row["count"]),
         probes=row["probes"] == "1",
     )

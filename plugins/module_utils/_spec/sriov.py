@@ -17,6 +17,10 @@ from .pci import VFIO, Identity, PciBus, PciDevice
 from .pci_world import PciResource, PciWorld
 
 DEVICES = "/sys/bus/pci/devices"
+SYSCTLS = "/proc/sys/net"
+#: Of a NIC that is up for its functions only. Else it would answer ARP for the addresses of the host's other NICs, and
+#: nobody would reach these any more once it goes down; and it would take an address from a router (ip-sysctl.rst).
+APART = {"ipv4/arp_ignore": "1", "ipv6/accept_ra": "0"}
 #: What ip-link(8) calls the settings of a virtual function.
 _WORDS = {"mac": "mac", "vlan": "vlan", "spoof_check": "spoofchk", "trust": "trust"}
 
@@ -54,6 +58,7 @@ class Record:
     up: bool
     autoprobe: bool
     boot: bool
+    sysctls: tuple[tuple[str, str], ...] = ()
     count: int = 0
     probes: bool = True
     functions: tuple[Function, ...] = ()
@@ -65,7 +70,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Sriov(PciResource):
-    """``autoprobe``: the host's own drivers get new virtual functions. ``up``: the NIC itself is up."""
+    """``autoprobe``: the host's own drivers get new virtual functions. ``up``: the NIC itself is up. ``sysctls``: its
+    own that keep it apart from the host's network, as family/name and value."""
 
     kind = "sriov"
 
@@ -76,6 +82,7 @@ class Sriov(PciResource):
     autoprobe: bool | None = None
     functions: tuple[Function, ...] | None = None
     up: bool | None = hidden()
+    sysctls: tuple[tuple[str, str], ...] = hidden(())
     record: Record | None = hidden()
     state: str = control("present")
     adopt: bool = control(False)
@@ -132,8 +139,10 @@ class Sriov(PciResource):
         given += (Function(),) * (self.count - len(given))
         functions = tuple(new.over(old) for new, old in zip(given, kept))
         autoprobe = have.autoprobe if self.autoprobe is None else self.autoprobe
-        after = replace(have, count=self.count, autoprobe=autoprobe, up=True, functions=functions)
-        return replace(after, record=self._record(world, have, device, after))
+        old = have.record or _found(self.name, have, device)
+        sysctls = have.sysctls if old.up else tuple((name, APART[name]) for name, _value in have.sysctls)
+        after = replace(have, count=self.count, autoprobe=autoprobe, up=True, sysctls=sysctls, functions=functions)
+        return replace(after, record=self._record(world, old, device, after))
 
     def _check(self, world: SriovWorld, device: PciDevice, have: Sriov) -> None:
         where = f"name: '{self.name}' ({device.address})"
@@ -153,8 +162,7 @@ class Sriov(PciResource):
         if have.count != self.count:
             world.check_unused(have)
 
-    def _record(self, world: SriovWorld, have: Sriov, device: PciDevice, after: Sriov) -> Record:
-        old = have.record or Record(self.name, pci.identity(device), bool(have.up), bool(have.autoprobe), boot=False)
+    def _record(self, world: SriovWorld, old: Record, device: PciDevice, after: Sriov) -> Record:
         here = replace(old.identity, address=device.address)
         boot = self.persist == "auto" and world.boots
         functions = old.functions[: self.count] if self.functions is None else self.functions
@@ -183,7 +191,8 @@ class Sriov(PciResource):
 
     def without(self) -> Sriov:
         """It as it was before."""
-        before = {"up": self.record.up, "autoprobe": self.record.autoprobe} if self.record else {}
+        names = ("up", "autoprobe", "sysctls")
+        before = {name: getattr(self.record, name) for name in names} if self.record else {}
         return replace(self, count=0, functions=(), record=None, **before)
 
     @classmethod
@@ -212,6 +221,11 @@ class Sriov(PciResource):
                 for one in self.functions
             ]
         return {**shown, "persistent": bool(self.record and self.record.boot)}
+
+
+def _found(name: str, have: Sriov, device: PciDevice) -> Record:
+    """What is noted of a NIC that nothing is noted of yet."""
+    return Record(name, pci.identity(device), bool(have.up), bool(have.autoprobe), boot=False, sysctls=have.sysctls)
 
 
 def _function(where: str, given: dict[str, Any]) -> Function:
@@ -247,14 +261,30 @@ def _attribute(after: Sriov, name: str, value: int) -> Step:
 
 def _set_up(before: Sriov, after: Sriov) -> list[Step]:
     """A NIC that is down passes nothing on to its virtual functions."""
-    changes = []
+    steps = [_sysctl(after, *pair) for pair in after.sysctls if pair not in before.sysctls]
     if after.up != before.up:
-        changes.append(["up" if after.up else "down"])
+        # Never up without them.
+        steps = [*steps, _link(after, ["up"])] if after.up else [_link(after, ["down"]), *steps]
     same = before.count == after.count
     for number, function in enumerate(after.functions or ()):
         words = function.words(before.functions[number] if same else None)
-        changes += [["vf", str(number), *words]] if words else []
-    return [_link(after, words) for words in changes]
+        steps += [_link(after, ["vf", str(number), *words])] if words else []
+    return steps
+
+
+def _sysctl(after: Sriov, name: str, value: str) -> Step:
+    path = _sysctl_path(after.interface, name)
+    return Step("sysctl", {"path": path, "value": value}, f"echo {value} > {path}")
+
+
+def sysctl_paths(interface: str) -> dict[str, str]:
+    """Where the sysctls are that keep an interface apart, by family/name."""
+    return {name: _sysctl_path(interface, name) for name in APART}
+
+
+def _sysctl_path(interface: str, name: str) -> str:
+    family, _slash, word = name.partition("/")
+    return f"{SYSCTLS}/{family}/conf/{interface}/{word}"
 
 
 def _link(after: Sriov, words: list[str]) -> Step:

@@ -25,6 +25,7 @@ BOUND = [
 MADE = [
     sriov_spec.Record(
         "enp5s0", KNOWN, up=False, autoprobe=True, boot=True, count=3, probes=False,
+        sysctls=(("ipv4/arp_ignore", "0"), ("ipv6/accept_ra", "1")),
         functions=(Function("52:54:00:aa:03:01", 20, True, False), Function()),
     ),
     sriov_spec.Record("0000:06:00.0", Identity("0000:06:00.0"), up=True, autoprobe=True, boot=True, count=1),

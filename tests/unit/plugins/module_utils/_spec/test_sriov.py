@@ -28,10 +28,13 @@ NIC = PciDevice(
 FRESH = Function("02:00:00:00:00:01", 0, True, False)
 WANTED = [{"mac": "52:54:00:aa:03:01", "spoof_check": True}, {"mac": "52:54:00:aa:03:02", "vlan": 20, "trust": True}]
 SYSFS = "/sys/bus/pci/devices/0000:05:00.0"
+SYSCTLS = "/proc/sys/net"
 TYPED = [
     "# note 0000:05:00.0 as set up by virtnet.qemu",
     f"echo 0 > {SYSFS}/sriov_drivers_autoprobe",
     f"echo 2 > {SYSFS}/sriov_numvfs",
+    f"echo 1 > {SYSCTLS}/ipv4/conf/enp5s0/arp_ignore",
+    f"echo 0 > {SYSCTLS}/ipv6/conf/enp5s0/accept_ra",
     "ip link set dev enp5s0 up",
     "ip link set dev enp5s0 vf 0 mac 52:54:00:aa:03:01 spoofchk on",
     "ip link set dev enp5s0 vf 1 mac 52:54:00:aa:03:02 vlan 20 trust on",
@@ -40,6 +43,8 @@ REMOVED = [
     f"echo 0 > {SYSFS}/sriov_numvfs",
     f"echo 1 > {SYSFS}/sriov_drivers_autoprobe",
     "ip link set dev enp5s0 down",
+    f"echo 0 > {SYSCTLS}/ipv4/conf/enp5s0/arp_ignore",
+    f"echo 1 > {SYSCTLS}/ipv6/conf/enp5s0/accept_ra",
     "# forget 0000:05:00.0 as set up by virtnet.qemu",
 ]
 
@@ -51,11 +56,12 @@ class Host:
         self.device, self.users, self.boots = device, users, boots
         self.count, self.autoprobe, self.up = len(device.vfs), True, False
         self.functions = [FRESH] * self.count
+        self.sysctls = {"ipv4/arp_ignore": "0", "ipv6/accept_ra": "1"}
         self.records: list[Record] = []
         self.fails_at: int | None = None
 
     def state(self) -> Any:
-        return self.count, self.autoprobe, self.up, list(self.functions), list(self.records)
+        return self.count, self.autoprobe, self.up, dict(self.sysctls), list(self.functions), list(self.records)
 
     def observe(self, wants, everything=False):
         places = tuple(f"0000:05:10.{2 * number}" for number in range(self.count))
@@ -69,6 +75,7 @@ class Host:
             autoprobe=self.autoprobe,
             functions=tuple(self.functions),
             up=self.up,
+            sysctls=tuple(self.sysctls.items()),
         )
         capable = self.device.most_vfs and self.device.interfaces
         return SriovWorld(bus, {self.device.address: found} if capable else {}, self.records, boots=self.boots)
@@ -91,6 +98,11 @@ class Host:
         # sriov_numvfs_store in drivers/pci/iov.c
         assert not (value and self.count)
         self.count, self.functions = value, [FRESH] * value
+
+    def _sysctl(self, path, value):
+        family, _conf, interface, word = path.split("/")[4:]
+        assert interface == "enp5s0"
+        self.sysctls[f"{family}/{word}"] = value
 
     def _link(self, argv):
         words = argv[5:]
@@ -149,6 +161,25 @@ def test_from_wherever_it_fails_all_is_as_before():
         with pytest.raises(HostError, match="injected. Everything is as it was before"):
             make(host, functions=WANTED, autoprobe=False)
         assert host.state() == before, number
+
+
+def test_a_nic_that_the_host_uses_itself_stays_a_part_of_its_network():
+    host = Host()
+    host.up = True
+    before = host.state()
+    assert not [line for line in make(host, functions=WANTED)["commands"] if SYSCTLS in line or "enp5s0 up" in line]
+    make(host, state="absent")
+    assert host.state() == before
+
+
+def test_a_host_without_ipv6_has_less_to_be_kept_apart_from():
+    host = Host()
+    host.sysctls = {"ipv4/arp_ignore": "2"}
+    before = host.state()
+    set_up = [line for line in make(host, functions=WANTED)["commands"] if SYSCTLS in line]
+    assert set_up == [f"echo 1 > {SYSCTLS}/ipv4/conf/enp5s0/arp_ignore"]
+    make(host, state="absent")
+    assert host.state() == before
 
 
 def test_a_setting_changes_in_place():
