@@ -25,7 +25,7 @@ DOMAIN = """\
     <type arch='x86_64' machine='q35'>hvm</type>
     <kernel>/var/lib/virtnet/images/micro/vmlinuz</kernel>
     <initrd>/var/lib/virtnet/images/micro/initrd.img</initrd>
-    <cmdline>console=ttyS0 quiet no_timer_check</cmdline>
+    <cmdline>console=ttyS0 quiet no_timer_check pci=lastbus=0</cmdline>
   </os>
   <features><acpi/></features>
   <cpu mode='host-passthrough'/>
