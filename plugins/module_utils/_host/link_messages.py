@@ -19,6 +19,7 @@ from .links import (
     IFINFOMSG,
     IFLA_ADDRESS,
     IFLA_BR,
+    IFLA_GROUP,
     IFLA_IFALIAS,
     IFLA_IFNAME,
     IFLA_INFO_DATA,
@@ -46,6 +47,11 @@ def delete(index: int) -> Message:
     return rtnetlink.DELLINK, 0, *_link(index, {})
 
 
+def delete_group(group: int) -> Message:
+    head, _found = _link(0, {})
+    return rtnetlink.DELLINK, 0, head, {IFLA_GROUP: group}
+
+
 def address_add(index: int, address: str) -> Message:
     """Replaced, not added: an address that is already there is what was wanted.
 
@@ -60,14 +66,14 @@ def address_delete(index: int, address: str) -> Message:
 
 
 def _link(index: int, attributes: dict[str, Any]) -> tuple[bytes, dict[int, Any]]:
-    """``state`` up or down; ``address``; ``mtu``; ``ifalias``; ``master`` by index; of a ``kind``, its options."""
+    """``state`` up or down; ``address``; ``mtu``; ``ifalias``; ``group``; ``master`` by index; of a ``kind``, its options."""
     given = dict(attributes)
     state = given.pop("state", None)
     head = IFINFOMSG.pack(socket.AF_UNSPEC, 0, index, IFF_UP if state == "up" else 0, IFF_UP if state else 0)
     found: dict[int, Any] = {}
     if "address" in given:
         found[IFLA_ADDRESS] = bytes.fromhex(given.pop("address").replace(":", ""))
-    for option, attribute in (("mtu", IFLA_MTU), ("master", IFLA_MASTER)):
+    for option, attribute in (("mtu", IFLA_MTU), ("group", IFLA_GROUP), ("master", IFLA_MASTER)):
         if option in given:
             found[attribute] = given.pop(option)
     if "ifalias" in given:

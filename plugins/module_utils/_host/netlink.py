@@ -12,8 +12,10 @@ return value of a change is looked at.
 from __future__ import annotations
 
 import grp
+import itertools
 import os
 import pwd
+import secrets
 import socket
 import sys
 from collections.abc import Iterator
@@ -33,6 +35,8 @@ _RT_SCOPE_LINK = 253
 #: The steps that make a link, or a namespace, without our mark yet.
 _MAKING = ("netns_add", "link_add", "tap_set", "veth_add")
 _REMOVING = ("netns_del", "link_del", "link_move")
+#: Links that are removed at once: the kernel waits once for all of them, and is not kept from other changes for long.
+_AT_ONCE = 16
 
 
 class Netlink:
@@ -139,9 +143,12 @@ class Netlink:
 
     def commit(self, steps: list[Step]) -> None:
         self._write_journal(self._unfinished | {_place(step) for step in steps if step.op in _MAKING})
-        for step in steps:
-            with _plainly(f"'{step.line}'"):
-                getattr(self, f"_{step.op}")(**step.args)
+        for batch in _batches(steps):
+            if len(batch) > 1 and self._links_del(batch):
+                continue
+            for step in batch:
+                with _plainly(f"'{step.line}'"):
+                    getattr(self, f"_{step.op}")(**step.args)
         self._unfinished -= {_place(step) for step in steps if step.op in _REMOVING or step.args.get("ifalias")}
         self._write_journal(self._unfinished)
 
@@ -171,6 +178,21 @@ class Netlink:
     def _link_del(self, netns: str | None, name: str) -> None:
         self._socket(netns).request(*link_messages.delete(self._index(netns, name)))
         del self._indexes[netns, name]
+
+    def _links_del(self, steps: list[Step]) -> bool:
+        """Whether they are gone. Where not, to remove them one by one shows what is in the way."""
+        places = [_place(step) for step in steps]
+        # One that nobody has: those that people give out are small.
+        kernel, group = self._socket(places[0][0]), (1 << 16) + secrets.randbits(30)
+        try:
+            for place in places:
+                kernel.request(*link_messages.change(self._index(*place), group=group))
+            kernel.request(*link_messages.delete_group(group))
+        except OSError:
+            return False
+        for place in places:
+            del self._indexes[place]
+        return True
 
     def _link_move(self, netns: str | None, name: str, to_netns: str | None, to_name: str) -> None:
         index = self._index(netns, name)
@@ -264,6 +286,14 @@ def _netlink_error(exc: Exception) -> int | None:
     """The error number of one that pyroute2 raised, which nobody can have raised who has not imported it."""
     exceptions = sys.modules.get("pyroute2.netlink.exceptions")
     return exc.code if exceptions and isinstance(exc, exceptions.NetlinkError) else None
+
+
+def _batches(steps: list[Step]) -> Iterator[list[Step]]:
+    """Each by itself, but what removes links of one namespace in a row."""
+    for (is_removal, _netns), found in itertools.groupby(steps, lambda s: (s.op == "link_del", s.args.get("netns"))):
+        row, size = list(found), _AT_ONCE if is_removal else 1
+        for start in range(0, len(row), size):
+            yield row[start : start + size]
 
 
 def _place(step: Step) -> tuple[str | None, str | None]:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from ansible_collections.virtnet.qemu.plugins.module_utils._host import (
@@ -15,9 +17,11 @@ from ansible_collections.virtnet.qemu.plugins.module_utils._host import (
     nftables,
     rtnetlink,
 )
+from ansible_collections.virtnet.qemu.plugins.module_utils._host.errors import HostError
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.links import (
     IFINFOMSG,
     IFLA_ADDRESS,
+    IFLA_GROUP,
     IFLA_IFNAME,
     IFLA_MTU,
 )
@@ -25,6 +29,7 @@ from ansible_collections.virtnet.qemu.plugins.module_utils._host.netlink import 
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import argument_spec
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.bridge import Bridge
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.firewall_table import NetworkFirewalls
+from ansible_collections.virtnet.qemu.plugins.module_utils._spec.ip import link_del
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.tap import Tap
 
 
@@ -82,6 +87,59 @@ def test_a_bridge_takes_as_many_requests_whatever_else_is_there(monkeypatch, cou
     adapter.commit([step for want in wants for step in Bridge.steps(None, want)])
     one = [rtnetlink.NEWLINK, rtnetlink.NEWLINK, rtnetlink.NEWADDR, rtnetlink.NEWLINK]
     assert kernel.requests == one * count
+
+
+class Stubborn(Kernel):
+    """Lets one link go neither alone nor with others."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(0)
+        self.index, self.kept, self.gone = index, set(), []
+
+    def request(self, kind, flags, head, attributes):
+        super().request(kind, flags, head, attributes)
+        index = IFINFOMSG.unpack(head)[2]
+        if kind == rtnetlink.NEWLINK and index == self.index:
+            self.kept.add(attributes[IFLA_GROUP])
+        if kind == rtnetlink.DELLINK and (index == self.index or attributes.get(IFLA_GROUP) in self.kept):
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        if kind == rtnetlink.DELLINK:
+            self.gone.append(index)
+
+
+@pytest.fixture
+def remove(monkeypatch):
+    """Removes bridges 1 to `count`, and waits for nothing else."""
+
+    def run(kernel, count):
+        monkeypatch.setattr(rtnetlink, "Socket", lambda: kernel)
+        adapter = Netlink()
+        adapter._indexes = {(None, f"br{n}"): n for n in range(1, count + 1)}
+        monkeypatch.setattr(adapter, "_write_journal", lambda places: None)
+        adapter.commit([link_del(None, f"br{n}") for n in range(1, count + 1)])
+        return adapter._indexes
+
+    return run
+
+
+def test_links_are_removed_many_at_once(remove):
+    kernel = Kernel(0)
+    assert remove(kernel, 40) == {}
+    assert [kernel.requests.count(kind) for kind in (rtnetlink.NEWLINK, rtnetlink.DELLINK)] == [40, 3]
+
+
+def test_one_link_is_removed_without_further_ado(remove):
+    kernel = Kernel(0)
+    remove(kernel, 1)
+    assert kernel.requests == [rtnetlink.DELLINK]
+
+
+def test_which_of_many_links_is_in_the_way_is_said(remove):
+    kernel = Stubborn(20)
+    with pytest.raises(HostError, match="'ip link delete dev br20' failed: Device or resource busy"):
+        remove(kernel, 40)
+    # Sixteen at once, and three more by themselves.
+    assert kernel.gone == [0, 17, 18, 19]
 
 
 @pytest.mark.parametrize("count", [10, 100])
