@@ -11,25 +11,25 @@ A host adapter (``_host/``) gives ``observe(wants, everything=False) -> world``,
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.yaml import yaml_dump
 
-from ._host import boot as boot_host, checkpoint_store, libraries, managers, supervisor
+from ._host import checkpoint_store, libraries, supervisor
 from ._host.errors import HostError
 from ._host.lock import host_lock
-from ._persist import boot, boot_record
-from ._persist.native import Natives
-from ._plan import Change, check_unique, plan, shown, states
+from ._plan import Change, check_unique, plan, shown
 from ._spec import drift
 from ._spec.base import Resource, SpecError
 
 
-def run_module(spec: type[Resource], adapter: Callable[[], Any]) -> None:
-    """The whole of a module's ``main()``: one resource by flat options, or many under ``config``."""
+def run_module(spec: type[Resource], adapter: Callable[[], Any], boot: Callable[..., Any] | None = None) -> None:
+    """The whole of a module's ``main()``: one resource by flat options, or many under ``config``.
+
+    `boot`: makes the `Boot` of a run, where the resources are to be there again after a reboot.
+    """
     module = AnsibleModule(
         argument_spec=argument_spec(spec),
         mutually_exclusive=[("config", option) for option in spec.argument_spec],
@@ -39,7 +39,7 @@ def run_module(spec: type[Resource], adapter: Callable[[], Any]) -> None:
     libraries.find_more()
     try:
         wants = parse(spec, module.params)
-        kept = Boot(spec, module.params) if spec.boot_folder and supervisor.booted() else None
+        kept = boot(spec, entries(spec, module.params), module.params) if boot and supervisor.booted() else None
         result = reconcile(spec, adapter(), wants, module.params["purge"], module.check_mode, kept)
     except ImportError as exc:
         module.fail_json(msg=missing_required_lib((exc.name or str(exc)).partition(".")[0]))
@@ -72,7 +72,7 @@ def parse(spec: type[Resource], params: dict[str, Any]) -> list[Resource]:
             raise SpecError("purge: it removes what is not listed under 'config'; give 'config' too")
         return spec.gathered([spec.parse(params)])
     wants = []
-    for entry in _entries(spec, params):
+    for entry in entries(spec, params):
         try:
             wants.append(spec.parse(entry))
         except SpecError as exc:
@@ -81,7 +81,7 @@ def parse(spec: type[Resource], params: dict[str, Any]) -> list[Resource]:
     return spec.gathered(wants)
 
 
-def _entries(spec: type[Resource], params: dict[str, Any]) -> list[dict[str, Any]]:
+def entries(spec: type[Resource], params: dict[str, Any]) -> list[dict[str, Any]]:
     """The options of each resource, with those that hold for the whole run."""
     options = {name: params[name] for name in spec.run_options}
     given = params["config"]
@@ -90,75 +90,13 @@ def _entries(spec: type[Resource], params: dict[str, Any]) -> list[dict[str, Any
     return [{**entry, **options} for entry in given]
 
 
-class Boot:
-    """What makes a run's resources again when the host boots."""
-
-    def __init__(self, spec: type[Resource], params: dict[str, Any]) -> None:
-        self._spec = spec
-        self._entries = _entries(spec, params)
-        self._purge = params["purge"]
-        self._wanted = params["persist"] == "auto"
-        #: The files as they were when the changes were last planned.
-        self._there: dict[str, str] = {}
-        #: By the NIC that they are about.
-        self.warnings: dict[str, str] = {}
-
-    def changes(self, wants: list[Resource], world: Any) -> list[Change]:
-        """Those that lead to what is to be in `world`."""
-        there = self._there = boot_host.observe()
-        kept = [want for want in wants if want.boot_folder]
-        after = {key: sides[1] for key, sides in states(kept, world).items()}
-        asked = (self._managed, managers.keeper) if self._wanted else (_nobody, _nobody)
-        natives = Natives(managers.renderers(), *asked)
-        files = boot.wanted(self._spec, self._entries, after, world, there, self._purge, natives)
-        if not self._wanted:
-            files = boot.unwanted(files, natives)
-        pairs = boot.files(files, there)
-        return [Change((after or before).key, before, after) for before, after in pairs if before != after]
-
-    def recorded(self, wants: list[Resource], world: Any) -> dict[Any, Any]:
-        """The resources as an earlier run had left them."""
-        return boot_record.recorded(wants, world, self._there, states)
-
-    def repaired(self, wants: list[Resource], world: Any, at_boot: list[Change]) -> list[str]:
-        """What of rules and files was changed by hand."""
-        sides = states([want for want in wants if want.boot_folder], world)
-        pairs = [(change.before, change.after) for change in at_boot]
-        return boot_record.repaired(self._spec, wants, sides, world, pairs, self._there)
-
-    def _managed(self, nic: str, bridge: str, there: Mapping[str, str]) -> Any:
-        found = managers.managed(nic, bridge, there)
-        if found is None:
-            self.warnings[nic] = (
-                f"uplink: after a reboot the bridge of '{nic}' is gone until the next run: that NIC is configured by "
-                f"no host network manager that this collection can write files for, such as {managers.names()}"
-            )
-        return found
-
-    @contextmanager
-    def prepared(self, changes: list[Change]) -> Iterator[None]:
-        """The host network manager does not interfere with what the body does."""
-        boot_host.prepare([step for change in changes for step in change.steps])
-        try:
-            yield
-        finally:
-            boot_host.give_up()
-
-    def commit(self, changes: list[Change]) -> None:
-        boot_host.commit([step for change in changes for step in change.steps])
-
-
-def _nobody(*_asked: Any) -> None:
-    return None
-
-
 def reconcile(
     spec: type[Resource],
     adapter: Any,
     wants: list[Resource],
     purge: bool,
     check_mode: bool,
-    kept: Boot | None = None,
+    kept: Any = None,
 ) -> dict[str, Any]:
     """Bring the machine to `wants`, all of it or nothing. Returns the module's result."""
     try:
@@ -201,9 +139,7 @@ def _plan(spec: type[Resource], wants: list[Resource], world: Any, purge: bool) 
     return plan(wants, world, spec.strays(wants, world) if purge else ())
 
 
-def _repaired(
-    wants: list[Resource], world: Any, changes: list[Change], at_boot: list[Change], kept: Boot | None
-) -> list[str]:
+def _repaired(wants: list[Resource], world: Any, changes: list[Change], at_boot: list[Change], kept: Any) -> list[str]:
     """What this run is to repair of what was changed by hand, in words."""
     earlier = kept.recorded(wants, world) if kept and changes else {}
     found = []
@@ -219,7 +155,7 @@ def _apply(
     wants: list[Resource],
     changes: list[Change],
     purge: bool,
-    kept: Boot | None,
+    kept: Any,
 ) -> tuple[Any, list[Change]]:
     """Make the changes; returns the world as it is then, and what else changed of what is for the next boot."""
     try:

@@ -94,13 +94,14 @@ repaired:
   sample: ["address enp3s0: address 192.0.2.20/32 was gone"]
 """
 
+from ansible_collections.virtnet.qemu.plugins.module_utils._boot import Boot
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.netlink import Netlink
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.extra_address import ExtraAddress
 
 
 def main() -> None:
-    run_module(ExtraAddress, Netlink)
+    run_module(ExtraAddress, Netlink, Boot)
 
 
 if __name__ == "__main__":

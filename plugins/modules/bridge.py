@@ -178,13 +178,17 @@ repaired:
   sample: ["bridge br-lab: address 192.168.4.1/24 was gone"]
 """
 
+from functools import partial
+
+from ansible_collections.virtnet.qemu.plugins.module_utils._boot import Boot
+from ansible_collections.virtnet.qemu.plugins.module_utils._host import managers
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.netlink import Netlink
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.bridge import Bridge
 
 
 def main() -> None:
-    run_module(Bridge, Netlink)
+    run_module(Bridge, Netlink, partial(Boot, managers=managers.ALL))
 
 
 if __name__ == "__main__":

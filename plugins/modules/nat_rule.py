@@ -261,13 +261,14 @@ repaired:
   sample: ["rules of virtnet_nat: all were gone"]
 """
 
+from ansible_collections.virtnet.qemu.plugins.module_utils._boot import Boot
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.packet_rules import PacketRules
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.nat_table import LAYOUTS, NatRules
 
 
 def main() -> None:
-    run_module(NatRules, lambda: PacketRules(LAYOUTS))
+    run_module(NatRules, lambda: PacketRules(LAYOUTS), Boot)
 
 
 if __name__ == "__main__":

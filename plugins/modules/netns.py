@@ -92,13 +92,14 @@ repaired:
   sample: ["namespace vn-back: was gone"]
 """
 
+from ansible_collections.virtnet.qemu.plugins.module_utils._boot import Boot
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.netlink import Netlink
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.netns import Netns
 
 
 def main() -> None:
-    run_module(Netns, Netlink)
+    run_module(Netns, Netlink, Boot)
 
 
 if __name__ == "__main__":

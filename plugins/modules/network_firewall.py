@@ -187,13 +187,14 @@ repaired:
   sample: ["rules of virtnet_filter: all were gone"]
 """
 
+from ansible_collections.virtnet.qemu.plugins.module_utils._boot import Boot
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.firewall_rules import FirewallRules
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.firewall_table import NetworkFirewalls
 
 
 def main() -> None:
-    run_module(NetworkFirewalls, FirewallRules)
+    run_module(NetworkFirewalls, FirewallRules, Boot)
 
 
 if __name__ == "__main__":

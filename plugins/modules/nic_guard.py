@@ -125,13 +125,14 @@ repaired:
   sample: ["rules of virtnet_guard: all were gone"]
 """
 
+from ansible_collections.virtnet.qemu.plugins.module_utils._boot import Boot
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.packet_rules import PacketRules
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.guard_table import LAYOUTS, NicGuards
 
 
 def main() -> None:
-    run_module(NicGuards, lambda: PacketRules(LAYOUTS))
+    run_module(NicGuards, lambda: PacketRules(LAYOUTS), Boot)
 
 
 if __name__ == "__main__":

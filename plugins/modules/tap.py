@@ -144,13 +144,14 @@ repaired:
   sample: ["tap tap-web1: was off bridge br-lab"]
 """
 
+from ansible_collections.virtnet.qemu.plugins.module_utils._boot import Boot
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.netlink import Netlink
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.tap import Tap
 
 
 def main() -> None:
-    run_module(Tap, Netlink)
+    run_module(Tap, Netlink, Boot)
 
 
 if __name__ == "__main__":

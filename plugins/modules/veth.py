@@ -168,13 +168,14 @@ repaired:
   sample: ["veth vih-back: was gone"]
 """
 
+from ansible_collections.virtnet.qemu.plugins.module_utils._boot import Boot
 from ansible_collections.virtnet.qemu.plugins.module_utils._host.netlink import Netlink
 from ansible_collections.virtnet.qemu.plugins.module_utils._reconcile import run_module
 from ansible_collections.virtnet.qemu.plugins.module_utils._spec.veth import Veth
 
 
 def main() -> None:
-    run_module(Veth, Netlink)
+    run_module(Veth, Netlink, Boot)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,9 @@ LAYERS = {
     "_plan": layer("_plan", "_spec"),
     "_persist": layer("_persist", "_spec"),
     "_host": layer("_host", "_spec", "_persist", libraries=None),
-    "_reconcile": layer("_reconcile", "_spec", "_plan", "_host", "_persist", libraries=None),
-    "modules": layer("_reconcile", "_spec", "_host", libraries=PURE | {"ansible.module_utils"}),
+    "_reconcile": layer("_reconcile", "_spec", "_plan", "_host", libraries=None),
+    "_boot": layer("_boot", "_spec", "_plan", "_host", "_persist"),
+    "modules": layer("_reconcile", "_boot", "_spec", "_host", libraries=PURE | {"ansible.module_utils"}),
     **dict.fromkeys(
         ("action", "connection", "doc_fragments", "filter", "inventory", "lookup", "plugin_utils"), ON_CONTROLLER
     ),
@@ -122,7 +123,7 @@ FILES = sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "plug
 
 def test_the_collection_is_found():
     layers = {layer_of(".".join(PurePosixPath(path).with_suffix("").parts)) for path in FILES}
-    assert {"_spec", "_plan", "_host", "_persist", "_reconcile", "modules"} <= layers
+    assert {"_spec", "_plan", "_host", "_persist", "_reconcile", "_boot", "modules"} <= layers
 
 
 @pytest.mark.parametrize("path", FILES)

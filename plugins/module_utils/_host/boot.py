@@ -13,16 +13,16 @@ from .._persist import boot_links, boot_units
 from .._persist.boot_path import FOLDER, Place
 from .._spec.base import Step
 from .._spec.extra_address import ExtraAddress
-from . import files, managers
+from . import files
 from .command import attempt, run
 from .errors import HostError
-from .manager import Edits, Manager
+from .manager import Edits, Manager, Managers
 from .systemd import WANTED, sync_enabled
 
 _FOLDER = Path(FOLDER)
 
 
-def observe() -> dict[str, str]:
+def observe(managers: Managers) -> dict[str, str]:
     """The text of each file of ours, by path. A unit that is not enabled counts as missing."""
     paths = [path for path in _FOLDER.glob("*/*") if not path.name.startswith(".")]
     found = {str(path): files.read(path) for path in [*sorted(paths), *map(Path, boot_units.all_files())]}
@@ -37,35 +37,35 @@ def noted_addresses() -> set[Place]:
     return set(boot_links.noted_addresses(text for text in texts if text))
 
 
-def prepare(steps: list[Step]) -> None:
+def prepare(steps: list[Step], managers: Managers) -> None:
     """Before the network itself is changed."""
-    for manager in managers.ALL:
+    for manager in managers:
         texts = {path: text for path, text in _texts(steps).items() if manager.files.is_native(path)}
         manager.hold(_edits(manager, texts, _read(texts)))
 
 
-def commit(steps: list[Step]) -> None:
+def commit(steps: list[Step], managers: Managers) -> None:
     """Make the changes of files and units, all of them or none."""
     texts = _texts(steps)
     before = _read(texts)
     try:
-        for manager in managers.ALL:
+        for manager in managers:
             manager.let_go(_edits(manager, texts, before))
-        _make(steps)
-        for manager in managers.ALL:
+        _make(steps, managers)
+        for manager in managers:
             manager.reload(_edits(manager, texts, before))
     except HostError:
         for path, text in before.items():
-            _put(Path(path), text)
+            _put(Path(path), text, managers.mode(path))
         attempt(["systemctl", "daemon-reload"])
-        for manager in managers.ALL:
+        for manager in managers:
             manager.reverted(_edits(manager, texts, before))
         raise
 
 
-def give_up() -> None:
+def give_up(managers: Managers) -> None:
     """Undo `prepare`, unless `commit` did."""
-    for manager in managers.ALL:
+    for manager in managers:
         manager.release()
 
 
@@ -82,14 +82,14 @@ def _edits(manager: Manager, texts: Mapping[str, str | None], before: Mapping[st
     return {path: (before[path], text) for path, text in texts.items() if manager.files.is_native(path)}
 
 
-def _make(steps: list[Step]) -> None:
+def _make(steps: list[Step], managers: Managers) -> None:
     enabled = [step.args["unit"] for step in steps if step.op == "enable"]
     disabled = [step.args["unit"] for step in steps if step.op == "disable"]
     if disabled:
         run(["systemctl", "disable", "--now", *disabled])
     for step in steps:
-        if "path" in step.args:
-            _put(Path(step.args["path"]), step.args.get("text"))
+        if path := step.args.get("path"):
+            _put(Path(path), step.args.get("text"), managers.mode(path))
     if enabled or disabled:
         run(["systemctl", "daemon-reload"])
     if enabled:
@@ -98,9 +98,9 @@ def _make(steps: list[Step]) -> None:
         sync_enabled()
 
 
-def _put(path: Path, text: str | None) -> None:
+def _put(path: Path, text: str | None, mode: int) -> None:
     if text is not None:
-        files.write(path, text, managers.mode(str(path)))
+        files.write(path, text, mode)
         return
     files.remove(path)
     for folder in (path.parent, _FOLDER):

@@ -79,7 +79,7 @@ def _save_and_start(timer: Any, timeout: int, by: str) -> str:
         checkpoint_program.install()
         units = checkpoint_state.active_units() if timer.supervised else []
         saved = {"by": by, **checkpoint_state.live(), "files": checkpoint_state.files(), "units": units}
-        saved["managers"] = managers.saved() if timer.supervised else {}
+        saved["managers"] = managers.ALL.saved() if timer.supervised else {}
         # A slow host needs seconds for what is above.
         saved.update(_times(timeout))
         timer.start(timeout)

@@ -66,7 +66,7 @@ def address_delete(index: int, address: str) -> Message:
 
 
 def _link(index: int, attributes: dict[str, Any]) -> tuple[bytes, dict[int, Any]]:
-    """``state`` up or down; ``address``; ``mtu``; ``ifalias``; ``group``; ``master`` by index; of a ``kind``, its options."""
+    """``state`` up or down; ``address``; ``mtu``; ``ifalias``; ``group``; ``master`` by index; ``kind`` and options."""
     given = dict(attributes)
     state = given.pop("state", None)
     head = IFINFOMSG.pack(socket.AF_UNSPEC, 0, index, IFF_UP if state == "up" else 0, IFF_UP if state else 0)

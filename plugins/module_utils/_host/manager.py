@@ -10,7 +10,7 @@ A new manager is one renderer in ``_persist`` (see `_persist.native`), one class
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 #: Text before and after, by path: of the files that are this manager's. Nothing that is the same on both sides.
@@ -80,3 +80,41 @@ class Manager:
     def brought_back(self, saved: Any) -> list[str]:
         """The live state is back: have the manager go on from there. Returns the lines a person would have typed."""
         return []
+
+
+class Managers:
+    """Some of them. Whichever configures a NIC first has it."""
+
+    def __init__(self, *managers: Manager) -> None:
+        self._all = managers
+
+    def __iter__(self) -> Iterator[Manager]:
+        return iter(self._all)
+
+    def renderers(self) -> tuple[Any, ...]:
+        return tuple(manager.files for manager in self)
+
+    def names(self) -> str:
+        return " or ".join(renderer.NAME for renderer in self.renderers())
+
+    def mode(self, path: str) -> int:
+        """Of a file that is new."""
+        return next((manager.mode(path) for manager in self if manager.files.is_native(path)), 0o644)
+
+    def observe(self) -> dict[str, str]:
+        return {path: text for manager in self for path, text in manager.observe().items()}
+
+    def managed(self, nic: str, bridge: str, there: Mapping[str, str]) -> Any:
+        """What the manager that configures this NIC says of it; ``None`` where none does."""
+        return next((found for manager in self if (found := manager.managed(nic, bridge, there)) is not None), None)
+
+    def keeper(self) -> Any:
+        """Of the manager that makes bridges without an uplink on this host; ``None`` where none does."""
+        return next((found for manager in self if (found := manager.keeper()) is not None), None)
+
+    def saved(self) -> dict[str, Any]:
+        """What a checkpoint has to save of each, by its name."""
+        return {manager.files.NAME: manager.saved() for manager in self}
+
+
+NO_MANAGERS = Managers()

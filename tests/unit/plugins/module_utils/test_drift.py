@@ -48,7 +48,7 @@ DEFAULT = Route("0.0.0.0/0", "10.0.0.1")
 
 
 def files_of(spec: type[Resource], options: dict[str, Any]) -> dict[str, str]:
-    entries = _reconcile._entries(spec, parameters(spec, options))
+    entries = _reconcile.entries(spec, parameters(spec, options))
     found = boot.wanted(spec, entries, {}, None, {}, False, Natives((), lambda _nic, _bridge, _there: None))
     return {path: text for path, text in found.items() if text is not None}
 
