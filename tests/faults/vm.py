@@ -39,8 +39,8 @@ OPTIONS = (
 LOOK = """\
 ip -o link | sed 's/^[0-9]*: //; s/ qlen [0-9]*//'
 ip -br address
-ip -4 route
-ip -6 route
+ip -4 route | sort
+ip -6 route | sort
 ip rule
 find /etc/virtnet/boot/bridge /etc/systemd/network -type f -print -exec cat {} + 2> /dev/null | sort
 """
@@ -58,8 +58,10 @@ class VmHost:
     def managed_from(self, address: str) -> Iterator[None]:
         """Connections come from this address of the LAN's router."""
         self._managed_from = ["--source", address]
-        yield
-        self._managed_from = []
+        try:
+            yield
+        finally:
+            self._managed_from = []
 
     # -- connections -----------------------------------------------------------------------------
 

@@ -110,6 +110,11 @@ def filed(host: SystemdHost) -> dict[str, bytes]:
     return {str(path.relative_to(top)): path.read_bytes() for path in sorted(top.rglob("*")) if path.is_file()}
 
 
+def router_advertisements(host: SystemdHost) -> str:
+    """What the kernel makes of them, on the NIC."""
+    return said(host, "sysctl", "-n", "net.ipv6.conf.uplink0.accept_ra", "net.ipv6.conf.uplink0.autoconf")
+
+
 def has_link_local(host: SystemdHost) -> bool:
     return any(info["local"].startswith("fe80:") for info in links(host)["uplink0"]["addr_info"])
 
@@ -126,7 +131,7 @@ def failed_units(host: SystemdHost) -> str:
 @pytest.mark.parametrize("text", [STATIC, DHCP], ids=["static", "dhcp"])
 def test_the_manager_takes_over_alive_and_at_boot_and_lets_go_again(play: Player, host, lan, text):
     configure(host, text)
-    without, files = picture(host), filed(host)
+    without, files, heeded = picture(host), filed(host), router_advertisements(host)
     served = ["uplink0"] if text is DHCP else []
     assert clients(host) == served and state(host) == ["lo=lo", "uplink0=uplink0"]
     checked, made = play(host, [bridge(uplink="uplink0")], check=True) + play(host, [bridge(uplink="uplink0")])
@@ -158,7 +163,7 @@ def test_the_manager_takes_over_alive_and_at_boot_and_lets_go_again(play: Player
 
     (gone,) = play(host, [absent()])
     assert gone.changed and filed(host) == files
-    assert picture(host) == without and has_link_local(host)
+    assert picture(host) == without and has_link_local(host) and router_advertisements(host) == heeded
     assert clients(host) == served and state(host) == ["lo=lo", "uplink0=uplink0"]
     host.run(["ping", "-c1", "-W5", lan.ADDRESS])
     reboot(host)

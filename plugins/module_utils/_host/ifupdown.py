@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ class Ifupdown(Manager):
             if (_CLASS / source / "bridge").exists() or not (_CLASS / source).exists():
                 dhcp.forget(source)
                 _generate_link_local(target)
+                _set(target)
         if ours:
             _hold({*_held(), *(target for _source, target in _moves(edits))})
 
@@ -162,6 +164,14 @@ def _generate_link_local(name: str) -> None:
     if not (_CLASS / name / "brport").exists() and (files.read(of_nic) or "").strip() == _NONE:
         # Unlike 'ip link', this makes the address too.
         of_nic.write_text((files.read(of_new) or "0").strip())
+
+
+def _set(name: str) -> None:
+    """What ifupdown sets of an interface, such as ``accept_ra``; one that came up as a port has not been asked yet."""
+    said = attempt(["ifup", "--no-act", "--force", "--verbose", name])
+    for line in f"{said.output}\n{said.errors}".splitlines():
+        if line.strip().startswith("sysctl "):
+            attempt(shlex.split(line))
 
 
 # -- what ifupdown reads -------------------------------------------------------------------------
