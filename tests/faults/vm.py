@@ -39,8 +39,9 @@ OPTIONS = (
 LOOK = """\
 ip -o link | sed 's/^[0-9]*: //; s/ qlen [0-9]*//'
 ip -br address
-ip -4 route | sort
-ip -6 route | sort
+ip -4 route
+ip -6 route | sed '/^fe80:/d'
+ip -6 route | sed -n '/^fe80:/p' | sort
 ip rule
 find /etc/virtnet/boot/bridge /etc/systemd/network -type f -print -exec cat {} + 2> /dev/null | sort
 """

@@ -90,21 +90,25 @@ def said(host: SystemdHost, *words: str) -> str:
 def picture(host: SystemdHost) -> dict[str, Any]:
     """What one notices of the host's network, when it has come to rest."""
     await_duplicates(host)
+    found = links(host)
     seen = {
         name: {"addresses": addresses(link), **{key: link.get(key) for key in ("address", "master", "ifalias", "mtu")}}
-        for name, link in links(host).items()
+        for name, link in found.items()
     }
-    routes = [line for family in ("-4", "-6") for line in said(host, "ip", family, "route").splitlines()]
+    lines = [line for family in ("-4", "-6") for line in said(host, "ip", family, "route").splitlines()]
+    routes = [line.partition(" expires")[0].strip() for line in lines if not line.startswith("fe80:")]
+    # A bridge without a port loses its carrier in its own time.
+    ports = {link.get("master") for link in found.values()}
+    empty = {f"dev {name} " for name, link in found.items() if is_bridge(link) and name not in ports}
     return {
         "links": seen,
-        # The kernel notices some time later that a bridge has no carrier.
-        "routes": sorted(
-            line.partition(" expires")[0].replace(" linkdown", "").strip()
-            for line in routes
-            if not line.startswith("fe80:")
-        ),
+        "routes": sorted(r.replace(" linkdown", "") if any(dev in r for dev in empty) else r for r in routes),
         "names": host.path("/etc/resolv.conf").read_text(),
     }
+
+
+def is_bridge(link: dict[str, Any]) -> bool:
+    return link.get("linkinfo", {}).get("info_kind") == "bridge"
 
 
 def state(host: SystemdHost) -> list[str]:

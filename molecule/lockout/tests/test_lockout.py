@@ -10,6 +10,7 @@ comes a run that is right.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import signal
@@ -124,7 +125,8 @@ def assert_back(vm, before):
     """In its old state, by itself and in time."""
     assert vm.await_reachable(TIMEOUT + 2 * RESTORE)
     report = json.loads(vm.await_file(REPORT, TIMEOUT + RESTORE))
-    assert vm.come_to_rest({"old": before}) or vm.state() == before
+    came_to = vm.come_to_rest({"old": before})
+    assert came_to == "old", "\n".join(difflib.unified_diff(before.splitlines(), vm.state().splitlines(), lineterm=""))
     assert (report["failed"], report["differs"]) == ([], [])
     assert report["reason"] == "its time was over"
     armed, restored = (datetime.strptime(report[when], "%Y-%m-%d %H:%M:%S %z") for when in ("armed", "restored"))

@@ -16,7 +16,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from . import files, process
+from . import files, ifstate, process
 from .command import attempt
 from .supervisor import booted
 
@@ -75,8 +75,7 @@ def start(name: str) -> list[str]:
     """What ifupdown types for an interface that has its address by DHCP, and for others nothing; returns the lines."""
     if served([name]):
         return []
-    said = attempt(["ifup", "--no-act", "--force", "--verbose", name])
-    lines = [line.strip() for line in f"{said.output}\n{said.errors}".splitlines() if _LINE.match(line)]
+    lines = [line for line in ifstate.typed(name) if _LINE.match(line)]
     # It is to outlive the unit or the session that we are in.
     scope = ["systemd-run", "--quiet", "--scope", "--collect", "--"] if booted() else []
     for line in lines:

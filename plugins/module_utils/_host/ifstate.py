@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ifupdown takes for up: ifquery(8), ``--state``."""
+"""What ifupdown takes for up: ifquery(8), ``--state``; and what it would type to have it so."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from . import files
+from .command import attempt
 from .errors import HostError
 
 _FOLDER = Path("/run/network")
@@ -36,3 +37,9 @@ def write(name: str, logical: str | None) -> None:
             files.write(_FOLDER / f"ifstate.{name}", logical + "\n" if logical else "")
     except OSError as exc:
         raise HostError(f"{_LOCK} cannot be locked: {os.strerror(exc.errno)}") from exc
+
+
+def typed(name: str) -> list[str]:
+    """The lines that ifupdown would type to bring an interface up."""
+    said = attempt(["ifup", "--no-act", "--force", "--verbose", name])
+    return [line.strip() for line in f"{said.output}\n{said.errors}".splitlines()]

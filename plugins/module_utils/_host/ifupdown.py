@@ -168,9 +168,8 @@ def _generate_link_local(name: str) -> None:
 
 def _set(name: str) -> None:
     """What ifupdown sets of an interface, such as ``accept_ra``; one that came up as a port has not been asked yet."""
-    said = attempt(["ifup", "--no-act", "--force", "--verbose", name])
-    for line in f"{said.output}\n{said.errors}".splitlines():
-        if line.strip().startswith("sysctl "):
+    for line in ifstate.typed(name):
+        if line.startswith("sysctl "):
             attempt(shlex.split(line))
 
 

@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 from .._persist import sriov as persist
 from .._spec.base import Step
 from .._spec.pci import PciDevice
-from .._spec.sriov import Function, Record, Sriov as Want, SriovWorld, sysctl_paths
-from . import pci, pci_notes, supervisor
+from .._spec.sriov import Function, Record, Sriov as Want, SriovWorld, sysctl_keys
+from . import namespace, pci, pci_notes, supervisor
 from .command import run
 from .errors import HostError
 
@@ -45,8 +43,8 @@ class Sriov:
         except HostError as exc:
             raise HostError(f"{exc}; 'dmesg' may say why the driver refused it") from exc
 
-    def _sysctl(self, path: str, value: str) -> None:
-        pci.write(Path(path), value)
+    def _sysctl_set(self, netns: None, key: str, value: str) -> None:
+        namespace.write_sysctl(netns, key, value)
 
     def _link(self, argv: list[str]) -> None:
         run(argv)
@@ -66,15 +64,15 @@ def _observed(device: PciDevice) -> Want:
         autoprobe=pci.text(pci.DEVICES / device.address / "sriov_drivers_autoprobe") != "0",
         functions=tuple(_function(found) for found in sorted(link.get("vfinfo_list", ()), key=lambda vf: vf["vf"])),
         up="UP" in link["flags"],
-        sysctls=tuple(_sysctls(interface)),
+        sysctls=_sysctls(interface),
     )
 
 
-def _sysctls(interface: str) -> Iterator[tuple[str, str]]:
+def _sysctls(interface: str) -> tuple[tuple[str, str], ...]:
     """A host without IPv6 has none of its."""
-    for name, path in sysctl_paths(interface).items():
-        if value := pci.text(Path(path)):
-            yield name, value
+    keys = sysctl_keys(interface)
+    values = namespace.read_sysctls(None, keys.values())
+    return tuple((name, values[key]) for name, key in keys.items() if key in values)
 
 
 def _function(found: dict) -> Function:

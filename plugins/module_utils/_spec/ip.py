@@ -31,6 +31,11 @@ def netns_del(name: str) -> Step:
     return Step("netns_del", {"name": name}, _ip(None, "netns", "delete", name))
 
 
+def setting(family: str, interface: str, key: str) -> str:
+    """The name of an interface's sysctl. In it '.' parts the words; that of a name is written as '/' (sysctl(8))."""
+    return f"net.{family}.conf.{interface.replace('.', '/')}.{key}"
+
+
 def sysctl_set(netns: str | None, key: str, value: str) -> Step:
     inside = ["ip", "netns", "exec", netns] if netns else []
     line = _line(*inside, "sysctl", "-w", f"{key}={value}")

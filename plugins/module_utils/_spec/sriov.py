@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from . import address, pci
+from . import address, ip, pci
 from .base import MARK, SpecError, Step, control, hidden
 from .pci import VFIO, Identity, PciBus, PciDevice
 from .pci_world import PciResource, PciWorld
 
 DEVICES = "/sys/bus/pci/devices"
-SYSCTLS = "/proc/sys/net"
 #: Of a NIC that is up for its functions only. Else it would answer ARP for the addresses of the host's other NICs, and
 #: nobody would reach these any more once it goes down; and it would take an address from a router (ip-sysctl.rst).
 APART = {"ipv4/arp_ignore": "1", "ipv6/accept_ra": "0"}
@@ -261,7 +260,10 @@ def _attribute(after: Sriov, name: str, value: int) -> Step:
 
 def _set_up(before: Sriov, after: Sriov) -> list[Step]:
     """A NIC that is down passes nothing on to its virtual functions."""
-    steps = [_sysctl(after, *pair) for pair in after.sysctls if pair not in before.sysctls]
+    keys = sysctl_keys(after.interface)
+    steps = [
+        ip.sysctl_set(None, keys[name], value) for name, value in after.sysctls if (name, value) not in before.sysctls
+    ]
     if after.up != before.up:
         # Never up without them.
         steps = [*steps, _link(after, ["up"])] if after.up else [_link(after, ["down"]), *steps]
@@ -272,19 +274,10 @@ def _set_up(before: Sriov, after: Sriov) -> list[Step]:
     return steps
 
 
-def _sysctl(after: Sriov, name: str, value: str) -> Step:
-    path = _sysctl_path(after.interface, name)
-    return Step("sysctl", {"path": path, "value": value}, f"echo {value} > {path}")
-
-
-def sysctl_paths(interface: str) -> dict[str, str]:
-    """Where the sysctls are that keep an interface apart, by family/name."""
-    return {name: _sysctl_path(interface, name) for name in APART}
-
-
-def _sysctl_path(interface: str, name: str) -> str:
-    family, _slash, word = name.partition("/")
-    return f"{SYSCTLS}/{family}/conf/{interface}/{word}"
+def sysctl_keys(interface: str) -> dict[str, str]:
+    """Those that keep an interface apart, as sysctl(8) calls them, by family/name."""
+    parts = {name: name.split("/") for name in APART}
+    return {name: ip.setting(family, interface, word) for name, (family, word) in parts.items()}
 
 
 def _link(after: Sriov, words: list[str]) -> Step:

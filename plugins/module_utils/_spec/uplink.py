@@ -23,8 +23,7 @@ SETTINGS = ("accept_ra", "autoconf", "disable_ipv6", "use_tempaddr")
 
 
 def setting(interface: str, key: str) -> str:
-    # In sysctl names '.' parts the words; an interface name with a dot is written with '/' (sysctl(8)).
-    return f"net.ipv6.conf.{interface.replace('.', '/')}.{key}"
+    return ip.setting("ipv6", interface, key)
 
 
 @dataclass(frozen=True)

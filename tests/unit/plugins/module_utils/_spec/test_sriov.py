@@ -28,13 +28,12 @@ NIC = PciDevice(
 FRESH = Function("02:00:00:00:00:01", 0, True, False)
 WANTED = [{"mac": "52:54:00:aa:03:01", "spoof_check": True}, {"mac": "52:54:00:aa:03:02", "vlan": 20, "trust": True}]
 SYSFS = "/sys/bus/pci/devices/0000:05:00.0"
-SYSCTLS = "/proc/sys/net"
 TYPED = [
     "# note 0000:05:00.0 as set up by virtnet.qemu",
     f"echo 0 > {SYSFS}/sriov_drivers_autoprobe",
     f"echo 2 > {SYSFS}/sriov_numvfs",
-    f"echo 1 > {SYSCTLS}/ipv4/conf/enp5s0/arp_ignore",
-    f"echo 0 > {SYSCTLS}/ipv6/conf/enp5s0/accept_ra",
+    "sysctl -w net.ipv4.conf.enp5s0.arp_ignore=1",
+    "sysctl -w net.ipv6.conf.enp5s0.accept_ra=0",
     "ip link set dev enp5s0 up",
     "ip link set dev enp5s0 vf 0 mac 52:54:00:aa:03:01 spoofchk on",
     "ip link set dev enp5s0 vf 1 mac 52:54:00:aa:03:02 vlan 20 trust on",
@@ -43,8 +42,8 @@ REMOVED = [
     f"echo 0 > {SYSFS}/sriov_numvfs",
     f"echo 1 > {SYSFS}/sriov_drivers_autoprobe",
     "ip link set dev enp5s0 down",
-    f"echo 0 > {SYSCTLS}/ipv4/conf/enp5s0/arp_ignore",
-    f"echo 1 > {SYSCTLS}/ipv6/conf/enp5s0/accept_ra",
+    "sysctl -w net.ipv4.conf.enp5s0.arp_ignore=0",
+    "sysctl -w net.ipv6.conf.enp5s0.accept_ra=1",
     "# forget 0000:05:00.0 as set up by virtnet.qemu",
 ]
 
@@ -99,9 +98,9 @@ class Host:
         assert not (value and self.count)
         self.count, self.functions = value, [FRESH] * value
 
-    def _sysctl(self, path, value):
-        family, _conf, interface, word = path.split("/")[4:]
-        assert interface == "enp5s0"
+    def _sysctl_set(self, netns, key, value):
+        _net, family, _conf, interface, word = key.split(".")
+        assert (netns, interface) == (None, "enp5s0")
         self.sysctls[f"{family}/{word}"] = value
 
     def _link(self, argv):
@@ -167,7 +166,7 @@ def test_a_nic_that_the_host_uses_itself_stays_a_part_of_its_network():
     host = Host()
     host.up = True
     before = host.state()
-    assert not [line for line in make(host, functions=WANTED)["commands"] if SYSCTLS in line or "enp5s0 up" in line]
+    assert not [line for line in make(host, functions=WANTED)["commands"] if "sysctl" in line or "enp5s0 up" in line]
     make(host, state="absent")
     assert host.state() == before
 
@@ -176,8 +175,8 @@ def test_a_host_without_ipv6_has_less_to_be_kept_apart_from():
     host = Host()
     host.sysctls = {"ipv4/arp_ignore": "2"}
     before = host.state()
-    set_up = [line for line in make(host, functions=WANTED)["commands"] if SYSCTLS in line]
-    assert set_up == [f"echo 1 > {SYSCTLS}/ipv4/conf/enp5s0/arp_ignore"]
+    set_up = [line for line in make(host, functions=WANTED)["commands"] if "sysctl" in line]
+    assert set_up == ["sysctl -w net.ipv4.conf.enp5s0.arp_ignore=1"]
     make(host, state="absent")
     assert host.state() == before
 
