@@ -76,6 +76,11 @@ iface lan0 inet6 static
     address 2001:db8:1::$number/64
     gateway 2001:db8:1::1
 END
+    # Debian 12's script tells systemd-resolved of no server; hosts like this one have a file.
+    if grep -q '^VERSION_ID="12"' /etc/os-release; then
+        rm /etc/resolv.conf
+        echo 'nameserver 192.0.2.1' > /etc/resolv.conf
+    fi
 }
 
 "$manager"
