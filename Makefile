@@ -27,8 +27,8 @@ teardown: setup ## remove all that `make site` made
 bench: setup ## what it costs beside raw tools, loops and others; BENCH="--rounds 1 --sizes 1 100" for less
 	@tools/virtnet benchmark $(BENCH)
 
-test: ## lint, unit and integration tests, the quick start, two of Molecule's scenarios, and a table at the end
-	@$(PYTHON) -m tools.check lint unit integration quickstart-test some-molecule
+test: ## lint, unit and integration tests, the quick start, some faults, two of Molecule's scenarios, and a table at the end
+	@$(PYTHON) -m tools.check lint unit integration some-faults quickstart-test some-molecule
 
 test-full: ## all of that, what takes long, all of Molecule's scenarios on both distributions, all faults
 	@$(PYTHON) -m tools.check lint unit integration integration-full quickstart-test molecule molecule-old faults
@@ -48,7 +48,7 @@ quickstart-test: setup ## the quick start, again, with and without check mode, a
 molecule: ## all of Molecule's scenarios, on VM hosts, with nested guests and reboots
 	@$(PYTHON) -m tools.check molecule
 
-some-faults: ## a run that bridges the uplink, interrupted at one step of twelve
+some-faults: ## a run that bridges the uplink, interrupted at one step of twenty
 	@$(PYTHON) -m tools.check some-faults
 
 faults: ## a run that bridges the uplink, interrupted at every step; reboots with every host network manager

@@ -181,7 +181,7 @@ def faults() -> list[Check]:
 
 def some_faults() -> list[Check]:
     """What of them fits into a short time; Molecule's scenarios have theirs."""
-    return [_killed("faults: killed at some steps", "--every=12")]
+    return [_killed("faults: killed at some steps", "--every=20")]
 
 
 STAGES: dict[str, Callable[[], list[Check]]] = {

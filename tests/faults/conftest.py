@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
-    with Player(tmp_path_factory.mktemp("ansible"), INTERPRETER) as player:
+    with Player(tmp_path_factory.mktemp("ansible"), INTERPRETER, warm=False) as player:
         yield player
 
 
@@ -45,7 +45,7 @@ class Whole:
     def __init__(self, name: str) -> None:
         with (
             TemporaryDirectory() as folder,
-            Player(Path(folder), INTERPRETER) as play,
+            Player(Path(folder), INTERPRETER, warm=False) as play,
             ManagedHost(f"faults-{os.getpid()}-whole") as host,
         ):
             self.old = host.state()

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tests.sandbox import Sandbox
 
-from .processes import MANAGED, Forked, ForkServer, WarmPython, separate
+from .processes import MANAGED, ColdPython, Forked, ForkServer, WarmPython, separate
 from .results import TaskResult, read_results
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -91,9 +91,10 @@ class Player:
 
     :param folder: for all files of the runs
     :param python: the interpreter on the managed side
+    :param warm: it is one of this machine, and kept running
     """
 
-    def __init__(self, folder: Path, python: str) -> None:
+    def __init__(self, folder: Path, python: str, warm: bool = True) -> None:
         self._folder = folder
         self._numbers = itertools.count(1)
         link = folder / "tree/ansible_collections/virtnet/qemu"
@@ -116,8 +117,8 @@ class Player:
             # Ansible passes its variables on to what it runs in a sandbox host.
             "PYTHONPATH": str(MANAGED),
         }
-        self._warm = WarmPython(folder / "warm", python, self._environment)
-        self._environment |= self._warm.variables
+        self._python = WarmPython(folder / "warm", python, self._environment) if warm else ColdPython(python)
+        self._environment |= self._python.variables
         self._server = ForkServer(self._environment)
 
     def __enter__(self) -> Self:
@@ -125,7 +126,7 @@ class Player:
 
     def __exit__(self, *_exc: object) -> None:
         self._server.close()
-        self._warm.close()
+        self._python.close()
 
     def __call__(self, hosts: Hosts, tasks: Sequence[dict[str, Any]], **options: Any) -> list[TaskResult]:
         """Run tasks in one play and return a result for each task and host, in order.
@@ -183,7 +184,7 @@ class Player:
 
     def _inventory(self, hosts: Hosts, variables: dict[str, Any]) -> dict[str, Any]:
         given = [hosts] if isinstance(hosts, Sandbox) else hosts
-        python = {"ansible_python_interpreter": str(self._warm.program)}
+        python = {"ansible_python_interpreter": str(self._python.program)}
         connection = {"ansible_connection": "virtnet.qemu.sandbox", **python}
         return {"hypervisors": {"hosts": {host.name: {} for host in given}, "vars": connection | variables}}
 

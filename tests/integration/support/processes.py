@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -54,6 +55,20 @@ class WarmPython:
     def close(self) -> None:
         with self._process:
             self._process.kill()
+
+
+@dataclass(frozen=True)
+class ColdPython:
+    """An interpreter that is started for each module: the path of one that hosts of tests have.
+
+    It is used as :class:`WarmPython` is.
+    """
+
+    program: str
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Nothing of it runs on."""
 
 
 class Forked:
