@@ -24,6 +24,7 @@ PORT = "/dev/virtio-ports/org.qemu.guest_agent.0"
 #: QEMU's name of the disk, and where it is.
 DISK, IMAGE = "disk0", "/var/lib/virtnet/guests/%s/system.qcow2"
 WHOLE = "whole"
+#: The host's kernel then writes nothing to its disk by itself, only what a program has it write out.
 INSTALL = """\
 mkdir -p {library}
 cat > {library}/{module}.py << 'END OF HOOK'
@@ -33,6 +34,8 @@ echo '{line}' > {system}
 sync
 mkdir {folder}
 echo hold 0 {port} {port} > {folder}/stop
+mount -o remount,commit=86400 /
+sysctl -q vm.dirty_writeback_centisecs=0
 """
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import os
 import re
@@ -35,16 +36,21 @@ OPTIONS = (
     *("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "PreferredAuthentications=none"),
     *("ServerAliveInterval=5", "ServerAliveCountMax=2", "ConnectTimeout=10", "ControlPath=none"),
 )
-#: What one notices of a host's network, and its files for the next boot.
+#: What one notices of a host's network, and its files for the next boot. Which NIC is found first is no part of that.
 LOOK = """\
-ip -o link | sed 's/^[0-9]*: //; s/ qlen [0-9]*//'
-ip -br address
+ip -o link | sed 's/^[0-9]*: //; s/ qlen [0-9]*//' | sort
+ip -br address | sort
 ip -4 route
 ip -6 route | sed '/^fe80:/d'
 ip -6 route | sed -n '/^fe80:/p' | sort
 ip rule
 find /etc/virtnet/boot/bridge /etc/systemd/network -type f -print -exec cat {} + 2> /dev/null | sort
 """
+
+
+def changes(before: str, now: str) -> str:
+    """What is another in a state."""
+    return "\n".join(difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "now", lineterm=""))
 
 
 class VmHost:

@@ -10,7 +10,6 @@ comes a run that is right.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import signal
@@ -20,7 +19,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.faults.vm import VmHost
+from tests.faults.vm import VmHost, changes
 
 #: Seconds until the host takes back what cut it off, and what it may need for that when it is emulated.
 TIMEOUT, RESTORE = 120, 60
@@ -126,7 +125,7 @@ def assert_back(vm, before):
     assert vm.await_reachable(TIMEOUT + 2 * RESTORE)
     report = json.loads(vm.await_file(REPORT, TIMEOUT + RESTORE))
     came_to = vm.come_to_rest({"old": before})
-    assert came_to == "old", "\n".join(difflib.unified_diff(before.splitlines(), vm.state().splitlines(), lineterm=""))
+    assert came_to == "old", changes(before, vm.state())
     assert (report["failed"], report["differs"]) == ([], [])
     assert report["reason"] == "its time was over"
     armed, restored = (datetime.strptime(report[when], "%Y-%m-%d %H:%M:%S %z") for when in ("armed", "restored"))

@@ -14,7 +14,7 @@ import os
 import pytest
 
 from tests.faults.power import WHOLE, Machine, SteppedRun
-from tests.faults.vm import BOOT, VmHost
+from tests.faults.vm import BOOT, VmHost, changes
 
 #: How many steps are tried unless all are.
 SOME = 4
@@ -69,4 +69,4 @@ def outcome(vm, machine, number, states):
         booted(vm, machine, str(number))
     except AssertionError as problem:
         return str(problem)
-    return vm.come_to_rest(states) or f"neither: {vm.state()}"
+    return vm.come_to_rest(states) or f"neither: {changes(states['old'], vm.state())}"
