@@ -10,8 +10,10 @@ import os
 import shlex
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from .errors import HostError
 
@@ -36,7 +38,7 @@ def attempt(argv: list[str], input: str = "", timeout: float = 120) -> Done:
     """Run a program that may fail. Raises HostError when it cannot be run, or takes longer than `timeout` seconds."""
     environment = {**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{_PATH}"}
     try:
-        with _file_of(input) as stdin:
+        with _pipe_of(input) as stdin:
             # No module is at hand here, so its run_command is not either.
             done = subprocess.run(  # pylint: disable=ansible-bad-function
                 argv, stdin=stdin, capture_output=True, env=environment, timeout=timeout, check=False
@@ -48,12 +50,26 @@ def attempt(argv: list[str], input: str = "", timeout: float = 120) -> Done:
     return Done(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace").strip())
 
 
-def _file_of(text: str) -> BinaryIO:
-    """A file in memory to be read from its beginning: a pipe would be filled by 512 bytes at a time."""
-    file = os.fdopen(os.memfd_create("input"), "w+b")
-    file.write(text.encode())
-    file.seek(0)
-    return file
+@contextmanager
+def _pipe_of(text: str) -> Iterator[int]:
+    """The end of a pipe that text comes out of; filled by more than the 512 bytes at a time that `subprocess` gives.
+
+    A file it cannot be: SELinux lets nft and iptables read none of whoever calls them.
+    """
+    out, into = os.pipe()
+    filler = threading.Thread(target=_fill, args=(into, text.encode()))
+    filler.start()
+    try:
+        yield out
+    finally:
+        os.close(out)
+        filler.join()
+
+
+def _fill(into: int, data: bytes) -> None:
+    # Who has what it needs may not read the rest.
+    with suppress(BrokenPipeError), os.fdopen(into, "wb") as pipe:
+        pipe.write(data)
 
 
 def run(argv: list[str], timeout: float = 120) -> str:
