@@ -102,14 +102,19 @@ def _confirm(probe: list[str] | None, check_mode: bool) -> dict[str, Any]:
         _ask(probe, saved)
     with host_lock():
         if store.decided(store.CONFIRMED):
-            _timer().stop()
-            store.clear()
+            _end()
             return _result(True, False)
     report = _awaited_report()
     if report is None:
         raise HostError("nothing is armed, so there is nothing to confirm; 'state: armed' comes before the changes")
-    store.clear()
+    _end()
     raise HostError(told(report))
+
+
+def _end() -> None:
+    """Nothing is left; who restores the host may have broken off shortly before that."""
+    _timer().stop()
+    store.clear()
 
 
 def _ask(probe: list[str], saved: dict[str, Any]) -> None:
@@ -142,11 +147,9 @@ def _restore(check_mode: bool) -> dict[str, Any]:
     report = _awaited_report()
     if report is None:
         return _result(False, False, restored=None)
+    _end()
     if not armed:
-        store.clear()
         return {**_result(False, False, restored=report), "warnings": [told(report)]}
-    _timer().stop()
-    store.clear()
     if report["failed"] or report["differs"]:
         raise HostError(told(report))
     return _result(True, False, report["commands"], restored=report)

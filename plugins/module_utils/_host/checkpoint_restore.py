@@ -41,6 +41,8 @@ _PATIENCE_FOR_MANAGER = 3
 #: What one step undoes of another's work is put back in the next round.
 _ROUNDS = 3
 _UNITS = Path("/etc/systemd/system")
+#: Who reads what is there.
+_SYSTEMD = "systemd"
 
 
 def main(argv: list[str]) -> None:
@@ -169,21 +171,32 @@ class Restore:
         if self._at_boot:
             wanted, there = map(checkpoint_files.outlasting, (wanted, there))
         steps = checkpoint_files.filed(wanted, there)
+        readers = self._readers(steps)
         self._take(steps)
         if not self._systemd:
             return
-        if checkpoint_files.touched(steps, str(_UNITS)):
-            self._try("systemd", _reload_units)
+        if _SYSTEMD in readers:
+            self._try(_SYSTEMD, _reload_units)
             if self._at_boot:
                 self._start_at_boot(wanted)
         if not self._at_boot:
-            self._tell_managers(steps)
+            self._tell_managers(readers)
 
-    def _tell_managers(self, steps: list[Step]) -> None:
+    def _readers(self, steps: list[Step]) -> set[str]:
+        """Whose files are put back; noted before, as who goes on with a restore that broke off finds them in place."""
+        folders = {_SYSTEMD: (str(_UNITS),), **{manager.files.NAME: manager.folders for manager in managers.ALL}}
+        readers = {name for name, places in folders.items() if any(checkpoint_files.touched(steps, p) for p in places)}
+        readers.update(self._saved.get("readers", ()))
+        if readers:
+            self._saved["readers"] = sorted(readers)
+            self._try("note", store.write, store.RESTORING, self._saved)
+        return readers
+
+    def _tell_managers(self, readers: set[str]) -> None:
         """The host network managers read their files again."""
         for manager in managers.ALL:
-            if any(checkpoint_files.touched(steps, folder) for folder in manager.folders):
-                name = manager.files.NAME
+            name = manager.files.NAME
+            if name in readers:
                 self._try(name, manager.told, self._saved_of(name))
                 # What it is in the middle of is better not changed under its hands.
                 self._try(name, _await_managers)
