@@ -13,7 +13,7 @@ from ansible_collections.virtnet.qemu.plugins.module_utils._host.errors import H
 LONG = "add rule é\n" * 100_000
 
 
-@pytest.mark.parametrize("text", ["", "é", LONG])
+@pytest.mark.parametrize("text", ["", "é", LONG], ids=["none", "short", "long"])
 def test_a_program_reads_what_it_is_given(text):
     assert command.attempt(["cat"], input=text).output == text
 
