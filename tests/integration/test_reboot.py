@@ -269,6 +269,7 @@ def await_jobs(host: SystemdHost) -> None:
     end = time.monotonic() + 60
     while host.run(["systemctl", "list-jobs", "--no-legend"]).stdout:
         assert time.monotonic() < end
+        # systemctl can only be asked for them.
         time.sleep(0.05)
 
 

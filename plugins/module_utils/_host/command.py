@@ -54,7 +54,7 @@ def attempt(argv: list[str], input: str = "", timeout: float = 120) -> Done:
 def _pipe_of(text: str) -> Iterator[int]:
     """The end of a pipe that text comes out of; filled by more than the 512 bytes at a time that `subprocess` gives.
 
-    A file it cannot be: SELinux lets nft and iptables read none of whoever calls them.
+    No file: a policy of SELinux may keep nft and iptables from those of whoever calls them.
     """
     out, into = os.pipe()
     filler = threading.Thread(target=_fill, args=(into, text.encode()))

@@ -28,7 +28,7 @@ def test_nor_does_it_have_to_read_it_in_time():
 
 
 def test_it_comes_by_a_pipe():
-    """SELinux lets nft and iptables read no files of whoever calls them."""
+    """A policy of SELinux may keep nft and iptables from files of whoever calls them."""
     assert command.attempt(["test", "-p", "/dev/stdin"], input="add table inet lab").code == 0
 
 
